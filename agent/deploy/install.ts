@@ -5,7 +5,7 @@
 import { access, link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
-import { isTempName, readRegularFile, replaceFile, syncDirectory } from '#storage/atomic-file.ts';
+import { isTempName, keptName, readRegularFile, replaceFile, syncDirectory } from '#storage/atomic-file.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { ownerNameOf } from '../config/owner.ts';
 import { HostError } from '../errors.ts';
@@ -14,8 +14,7 @@ import { shardFoldersIn } from '../state/state.ts';
 import { MAX_READ_BYTES, type PemMode, READ_PLAINLY } from './disk.ts';
 
 const PREVIOUS_SUFFIX = '.pemfleet-previous';
-/** Followed by a digest, or by the inode of what could not be read. */
-const REPLACED_INFIX = '.pemfleet-replaced-';
+/** The digest of a content, or the inode of what could not be read. */
 const REPLACED = /^\.(.+)\.pemfleet-replaced-([0-9a-f]{12}|unread-\d+)$/;
 
 /** @throws HostError `ERR_INSTALL`: the disk is full, a directory has that name; each pass tries again */
@@ -94,7 +93,7 @@ export async function setAside(path: string, pem: PemMode): Promise<void> {
 export async function keepReplaced(path: string): Promise<string | undefined> {
   const body = await readPlainly(path);
   if (body === undefined || !/PRIVATE KEY-----/.test(body.toString('latin1'))) return undefined;
-  const kept = replacedOf(path, digest(body).slice(0, 12));
+  const kept = replacedOf(path, digest(body));
   const isKept = await access(kept).then(
     () => true,
     () => false,
@@ -105,10 +104,10 @@ export async function keepReplaced(path: string): Promise<string | undefined> {
 
 /** An adopted content is not needed any more once ours is proved. */
 export async function dropReplaced(path: string, sha256: string): Promise<void> {
-  await unlink(replacedOf(path, sha256.slice(0, 12))).catch(missingAsFalse);
+  await unlink(replacedOf(path, sha256)).catch(missingAsFalse);
 }
 
-/** What `keepReplaced` or `dropPrevious` has kept, under whatever name. */
+/** What `keepReplaced`, `dropPrevious` or the issuer's `adopt` has kept, under whatever name. */
 export interface ReplacedCopy {
   name: string;
   /** In whose place it was. */
@@ -186,7 +185,7 @@ function previousOf(path: string): string {
 }
 
 function replacedOf(path: string, suffix: string): string {
-  return join(dirname(path), `.${basename(path)}${REPLACED_INFIX}${suffix}`);
+  return join(dirname(path), keptName(basename(path), suffix));
 }
 
 /** Not linked: the kernel lets nobody link another user's file (fs.protected_hardlinks), and some file systems have no links. */

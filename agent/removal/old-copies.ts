@@ -1,6 +1,7 @@
 /**
- * Private keys that were replaced: what another program had put in the place of a file of ours stays beside it (deploy/install.ts) for as
- * long as the issuer keeps keys of superseded certificates, and not a moment if somebody has stolen them.
+ * Private keys that were replaced: what another program had put in the place of a file of ours stays beside it (deploy/install.ts), and what
+ * `pemfleet adopt` has found there, for as long as the issuer keeps keys of superseded certificates, no longer than until the certificate
+ * ends, and not a moment if somebody has stolen them.
  */
 import { unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -8,7 +9,9 @@ import { DAY_MS } from '#common/time.ts';
 import type { CertificateName } from '#contract/layout.ts';
 import type { Manifest, Tombstone } from '#contract/manifest.ts';
 import type { HostView } from '../agent.ts';
+import { readPlainFile } from '../deploy/disk.ts';
 import { type ReplacedCopy, replacedCopies } from '../deploy/install.ts';
+import { pemFactsOf } from '../deploy/pem-facts.ts';
 import { hasPassed } from '../state/ended.ts';
 import type { FileRecord } from '../state/file-record.ts';
 import { possibleFileNames } from './recognized.ts';
@@ -30,7 +33,8 @@ export async function dropOldCopies(
   for (const copy of copies) {
     const adopted = records.get(copy.file)?.adopted?.startsWith(copy.digest);
     if (adopted || loaded.has(copy.name) || ownership.otherOwnerOf(copy.file) !== undefined) continue;
-    const reason = reasonToDelete(copy, { manifest, stolen, now: now() });
+    const notAfter = endOf(join(certsDir, copy.name));
+    const reason = reasonToDelete({ ...copy, notAfter }, { manifest, stolen, now: now() });
     if (reason === undefined) continue;
     const fields = { file: copy.file, kept: copy.name, reason };
     try {
@@ -50,13 +54,29 @@ interface Facts {
   now: Date;
 }
 
+/** @returns when the certificate in it ends; undefined: nobody can tell */
+function endOf(path: string): Date | undefined {
+  try {
+    return pemFactsOf(readPlainFile(path).toString()).notAfter;
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (['EACCES', 'EPERM', 'ENOENT'].includes(code) || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+interface CopyFacts extends Pick<ReplacedCopy, 'file' | 'keptAt'> {
+  notAfter: Date | undefined;
+}
+
 /** An issuer that does not say how long (version 1, and earlier ones of version 2) has ordered nothing. @returns undefined: it stays */
 export function reasonToDelete(
-  { file, keptAt }: Pick<ReplacedCopy, 'file' | 'keptAt'>,
+  { file, keptAt, notAfter }: CopyFacts,
   { manifest, stolen, now }: Facts,
 ): string | undefined {
   const at = stolen.get(file);
   if (at !== undefined && keptAt.getTime() < Date.parse(at)) return 'its key is stolen';
+  if (notAfter !== undefined && hasPassed(notAfter, manifest, now)) return 'its certificate has expired';
   const days = manifest.keyRetentionDays;
   if (days === undefined) return undefined;
   const end = new Date(keptAt.getTime() + days * DAY_MS);

@@ -25,6 +25,17 @@ export interface FileOptions {
 /** Ends the names of our temporary files. They start with a dot, because HAProxy loads all other files of a `crt` directory. */
 export const TEMP_SUFFIX = '.pemfleet-tmp';
 
+/** Followed by what tells the copies of one file apart. HAProxy skips them, too. */
+const KEPT_INFIX = '.pemfleet-replaced-';
+
+/**
+ * A copy of what was in the place of a file of ours, and holds a private key: it is beside the file, and the agent deletes it when its time
+ * has come (agent/removal/old-copies.ts).
+ * @param suffix a SHA-256 of the content in hexadecimal, of which the first digits count, or another word
+ */
+export const keptName = (file: string, suffix: string): string =>
+  `.${file}${KEPT_INFIX}${/^[0-9a-f]{64}$/.test(suffix) ? suffix.slice(0, 12) : suffix}`;
+
 /**
  * Reads a file that others may have put there. A FIFO, a device or a socket would block, or never end: only a regular file is
  * read, and of it no more than `maxBytes`, though it may grow meanwhile.
@@ -63,11 +74,16 @@ function notRegular(path: string, code: string): Error {
   return Object.assign(new Error(`${path} is no regular file`), { code });
 }
 
-const TEMP_NAME = new RegExp(`^\\..+\\.[0-9a-f]{12}\\${TEMP_SUFFIX}$`);
+const TEMP_NAME = new RegExp(`^\\.(.+)\\.[0-9a-f]{12}\\${TEMP_SUFFIX}$`);
+
+/** @returns the first 200 characters of the name of the file that it was to become; undefined: it is no temporary file of ours */
+export function tempTargetOf(name: string): string | undefined {
+  return TEMP_NAME.exec(name)?.[1];
+}
 
 /** Whether it is the name of a temporary file of ours: that of another program's may only end like it. */
 export function isTempName(name: string): boolean {
-  return TEMP_NAME.test(name);
+  return tempTargetOf(name) !== undefined;
 }
 
 /** A file's new content, on disk beside it and not yet in its place. */

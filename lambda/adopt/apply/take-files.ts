@@ -2,7 +2,8 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { chmod, chown } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { replaceFile } from '#storage/atomic-file.ts';
+import { digest } from '#contract/combined-pem.ts';
+import { keptName, replaceFile } from '#storage/atomic-file.ts';
 import { readState, sha256Of } from '../../init/apply/file-change.ts';
 import type { RecordedAdoption } from '../../init/apply/record.ts';
 import type { AdoptedCertificate } from '../plan/adoption-plan.ts';
@@ -19,31 +20,47 @@ export interface FilesRequest {
   readerGid: number | undefined;
 }
 
-const ROOT_ONLY = { mode: 0o600 };
-
 type RecordedPem = RecordedAdoption['pems'][number];
 
-/** Copies what is there into the directory of the record. @param number of the run: each has copies of its own, which go with it */
-export async function recordPems(
-  directory: string,
-  number: number,
-  { certificates }: Pick<FilesRequest, 'certificates'>,
-): Promise<RecordedPem[]> {
+/** For the record: what is there, and where `keepPems` will copy it. */
+export async function recordedPems({
+  certificates,
+  places,
+}: Pick<FilesRequest, 'certificates' | 'places'>): Promise<RecordedPem[]> {
   const pems: RecordedPem[] = [];
-  for (const { file, pem } of certificates.flatMap(({ files }) => files)) {
-    const serial = pem.leaf.serialNumber;
+  const all = certificates.flatMap(({ name, files }) => files.map((one) => ({ ...one, name })));
+  for (const { file, pem, name } of all) {
     const stats = lstatSync(file, { throwIfNoEntry: false });
-    const attributes = { mode: (stats?.mode ?? 0) & 0o7777, uid: stats?.uid ?? 0, gid: stats?.gid ?? 0 };
-    if (stats?.isSymbolicLink()) pems.push({ path: file, link: readlinkSync(file), serial, ...attributes });
-    else if (stats === undefined) pems.push({ path: file, serial, ...attributes });
+    const one = {
+      ...{ path: file, name, serial: pem.leaf.serialNumber, published: digest(pem.text) },
+      ...{ mode: (stats?.mode ?? 0) & 0o7777, uid: stats?.uid ?? 0, gid: stats?.gid ?? 0 },
+    };
+    if (stats?.isSymbolicLink()) pems.push({ ...one, link: readlinkSync(file) });
+    else if (stats === undefined) pems.push(one);
     else {
-      const body = (await readState(file))?.body ?? Buffer.alloc(0);
-      const copy = `${number}-pem-${sha256Of(Buffer.from(file)).slice(0, 8)}-${basename(file)}`;
-      await replaceFile(join(directory, copy), body, ROOT_ONLY);
-      pems.push({ path: file, copy, serial, ...attributes });
+      const sha256 = sha256Of((await readState(file))?.body);
+      pems.push({
+        ...one,
+        before: { copy: join(places.certsDir, keptName(basename(file), sha256)), sha256 },
+      });
     }
   }
   return pems;
+}
+
+/** Where the agent keeps what was in the place of its files: as soon as a key is stolen, or old, it deletes the copy. */
+export async function keepPems(
+  pems: readonly RecordedPem[],
+  { owner }: Pick<FilesRequest, 'owner'>,
+): Promise<void> {
+  for (const { path, before } of pems) {
+    if (before === undefined) continue;
+    const body = (await readState(path))?.body;
+    if (body === undefined || sha256Of(body) !== before.sha256) {
+      throw new Error(`another program has changed ${path} meanwhile: adopt again`);
+    }
+    await replaceFile(before.copy, body, { mode: 0o600, ...owner });
+  }
 }
 
 /** What is as wanted already is not written. @returns how many files have changed */

@@ -4,7 +4,7 @@ import { existsSync, lstatSync, rmdirSync } from 'node:fs';
 import { chmod, chown, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from '#storage/atomic-file.ts';
-import { type FileAttributes, readState } from '../../init/apply/file-change.ts';
+import { type FileAttributes, readState, sha256Of, sweepTempsOf } from '../../init/apply/file-change.ts';
 import type { RecordedAdoption } from '../../init/apply/record.ts';
 import { runToEnd } from '../../init/apply/run-to-end.ts';
 import { bareSerial } from '../../replacement/covered.ts';
@@ -16,31 +16,49 @@ type RecordedPem = RecordedAdoption['pems'][number];
 export interface AdoptionUndone {
   /** Files that stay as they are now: their certificates are newer than what was adopted. */
   renewed: string[];
+  /** What is not given back, and why. */
+  withheld: Withheld[];
+  /** Files that keep the form that adopt gave them: the agent has deleted the copies of them. */
+  reshaped: string[];
   /** Directories that stay: what was renewed has its keys and its account there. */
   kept: string[];
   /** Units whose state could not be put back, with systemctl's words. */
   failed: string[];
 }
 
+export interface Withheld {
+  file: string;
+  why: string;
+  /** It is still there as it was: HAProxy may not start without it. */
+  isThere: boolean;
+}
+
+export const nothingUndone = (): AdoptionUndone => ({
+  ...{ renewed: [], withheld: [], reshaped: [] },
+  ...{ kept: [], failed: [] },
+});
+
 const UNIT_TIMEOUT_MS = 60_000;
 
-/** @param directory of the record */
-export async function undoAdoption(directory: string, adoption: RecordedAdoption): Promise<AdoptionUndone> {
-  const undone: AdoptionUndone = { renewed: [], kept: [], failed: [] };
+/** @param ended by path: why it is not given back */
+export async function undoAdoption(
+  adoption: RecordedAdoption,
+  ended: ReadonlyMap<string, string> = new Map(),
+): Promise<AdoptionUndone> {
+  const undone = nothingUndone();
   // Nobody writes into what goes.
   for (const unit of [...adoption.units].reverse()) undone.failed.push(...(await turnBack(unit)));
-  for (const pem of adoption.pems) {
-    const newer = await renewedSince(pem);
-    if (newer !== undefined) undone.renewed.push(pem.path);
-    await restorePem(directory, pem, newer);
-  }
+  for (const pem of adoption.pems) await undoPem(pem, ended.get(pem.path), undone);
+  await sweepTempsOf(adoption.pems.map(({ path }) => path));
   for (const { path, mode, uid, gid } of adoption.attributes) {
     if (!existsSync(path)) continue;
     await chown(path, uid, gid);
     await chmod(path, mode);
   }
   for (const tree of adoption.trees) {
-    if (undone.renewed.length > 0 && tree.only === undefined) undone.kept.push(tree.path);
+    // What was renewed has its account there, and what is withheld the word why.
+    const isNeeded = undone.renewed.length + undone.withheld.length > 0;
+    if (isNeeded && tree.only === undefined) undone.kept.push(tree.path);
     else await clearTree(tree);
   }
   return undone;
@@ -55,32 +73,72 @@ async function turnBack({ unit, verb }: RecordedAdoption['units'][number]): Prom
   return isWell ? [] : [`systemctl ${opposite} --now ${unit}: ${output}`];
 }
 
-/** @returns its content, where it is a certificate that came after the adopted one */
-async function renewedSince({ path, serial }: RecordedPem): Promise<Buffer | undefined> {
+async function undoPem(pem: RecordedPem, end: string | undefined, undone: AdoptionUndone): Promise<void> {
+  const { path, before, link, mode, uid, gid } = pem;
+  await rm(linkTempOf(path), { force: true });
+  const there = await certificateAt(pem);
+  const content = await contentBefore(pem);
+  if (there?.isNewer) {
+    undone.renewed.push(path);
+    await stay(pem, there.body);
+  } else if (end !== undefined) await withhold(pem, end, { there, undone });
+  else if (link !== undefined) await replaceLink(path, link, { uid, gid });
+  else if (before === undefined) await rm(path, { force: true });
+  else if (content !== undefined) await replaceFile(path, content, { mode, uid, gid });
+  else if (there === undefined) await withhold(pem, COPY_GONE, { there, undone });
+  else {
+    undone.reshaped.push(path);
+    await stay(pem, there.body);
+  }
+  if (before !== undefined) await rm(before.copy, { force: true });
+}
+
+const COPY_GONE = 'the agent has deleted the copy of it: it was too old, had expired, or its key is stolen';
+
+/** What HAProxy loads there now; `isNewer`: it came after what was adopted. */
+interface CertificateThere {
+  body: Buffer;
+  isNewer: boolean;
+}
+
+/** @returns undefined: no certificate is there; what else is there is not touched by content */
+async function certificateAt({ path, serial }: RecordedPem): Promise<CertificateThere | undefined> {
   const body = (await readState(path))?.body;
   const [pem] =
     /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(body?.toString() ?? '') ?? [];
   try {
-    if (pem === undefined) return undefined;
-    return bareSerial(new X509Certificate(pem).serialNumber) === bareSerial(serial) ? undefined : body;
+    if (pem === undefined || body === undefined) return undefined;
+    return { body, isNewer: bareSerial(new X509Certificate(pem).serialNumber) !== bareSerial(serial) };
   } catch {
     return undefined;
   }
 }
 
-async function restorePem(directory: string, pem: RecordedPem, newer: Buffer | undefined): Promise<void> {
-  const { path, copy, link, mode, uid, gid } = pem;
-  await rm(linkTempOf(path), { force: true });
-  if (newer !== undefined) {
-    const isAsBefore = link === undefined && copy !== undefined;
-    await replaceFile(path, newer, isAsBefore ? { mode, uid, gid } : await readableAsNow(path));
-  } else if (link !== undefined) await replaceLink(path, link, { uid, gid });
-  else if (copy === undefined) await rm(path, { force: true });
-  else {
-    const body = (await readState(join(directory, copy)))?.body;
-    if (body === undefined) throw new Error(`${directory}/${copy} is gone: the copy of ${path} from before`);
-    await replaceFile(path, body, { mode, uid, gid });
+/** As it was: the agent may have deleted the copy, and somebody else may have written into it. */
+async function contentBefore({ path, before }: RecordedPem): Promise<Buffer | undefined> {
+  if (before === undefined) return undefined;
+  for (const file of [before.copy, path]) {
+    const body = (await readState(file))?.body;
+    if (sha256Of(body) === before.sha256) return body;
   }
+  return undefined;
+}
+
+/** Whether HAProxy can do without it is the agent's to judge, and the operator's: what is there stays. */
+async function withhold(
+  pem: RecordedPem,
+  why: string,
+  { there, undone }: { there: CertificateThere | undefined; undone: AdoptionUndone },
+): Promise<void> {
+  const { path } = pem;
+  undone.withheld.push({ file: path, why, isThere: there !== undefined });
+  if (there !== undefined) await stay(pem, there.body);
+  // It leads to where the agent's files go.
+  else if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) await rm(path, { force: true });
+}
+
+async function stay({ path, before, mode, uid, gid }: RecordedPem, body: Buffer): Promise<void> {
+  await replaceFile(path, body, before === undefined ? await readableAsNow(path) : { mode, uid, gid });
 }
 
 /** There was no file of its own: a HAProxy that never is root reads this one by its group, and does so after the next reload, too. */
@@ -94,7 +152,7 @@ async function clearTree({ path, entries, only, isNew }: RecordedAdoption['trees
   if (!existsSync(path)) return;
   const before = new Set(entries);
   const come = pathsBelow(path).filter(
-    (name) => !before.has(name) && (only === undefined || name.startsWith(only)),
+    (name) => !before.has(name) && (only === undefined || (name.startsWith('.') && name.includes(only))),
   );
   // The deepest first.
   for (const name of come.sort().reverse()) {

@@ -9,7 +9,7 @@ import {
 } from '../../adopt/clients/schedules.ts';
 import { type FileChange, readState } from '../../init/apply/file-change.ts';
 import { putRun, TakenBack } from '../../init/apply/put.ts';
-import { type RecordedAdoption, recordAdoption, recordDirectory } from '../../init/apply/record.ts';
+import { markDone, type RecordedAdoption, readRecord, recordDirectory } from '../../init/apply/record.ts';
 import { runToEnd } from '../../init/apply/run-to-end.ts';
 import { TARGET } from '../../init/apply/target.ts';
 import { now } from '../command.ts';
@@ -63,10 +63,12 @@ export async function disableOld(
   ];
   const result = { timers, cronFiles: files.map(({ path }) => path), isStarted: !isRunning };
   if (units.length + files.length === 0 || values['dry-run']) return result;
+  const { runs } = await readRecord(directory);
+  const bucket = runs.findLast(({ adoption }) => adoption !== undefined)?.adoption?.bucket ?? '';
   await putRun({
-    ...{ directory, now: now(), files, haproxy: undefined, by: 'adopt', dropIns: [], directories: [] },
+    ...{ directory, now: now(), files, haproxy: undefined, dropIns: [], directories: [] },
+    adoption: { bucket, pems: [], attributes: [], trees: [], units },
   });
-  await recordAdoption(directory, { pems: [], attributes: [], trees: [], units });
   for (const { verb, unit } of units) {
     const { isWell: isDone, output } = await runToEnd(['systemctl', verb, '--now', unit], {
       timeoutMs: TIMEOUT_MS,
@@ -77,6 +79,7 @@ export async function disableOld(
       `systemctl ${verb} --now ${unit}: ${output}; the former client is on as before, what is adopted stays adopted: mend that, then: pemfleet adopt --disable-old`,
     );
   }
+  await markDone(directory);
   return result;
 }
 

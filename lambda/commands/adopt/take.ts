@@ -1,24 +1,18 @@
 /** The changes of `pemfleet adopt`: settings, bucket, files; all of them, or none. */
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { chmod, chown } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { whileOwnerOf } from '#common/user/while-owner.ts';
 import { WrongUser } from '#common/user/wrong-user.ts';
 import { messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
 import { pathsBelow } from '../../adopt/apply/entries.ts';
 import { type InBucket, previewBucket, putIntoBucket } from '../../adopt/apply/into-bucket.ts';
-import { recordPems, takeFiles } from '../../adopt/apply/take-files.ts';
+import { keepPems, recordedPems, takeFiles } from '../../adopt/apply/take-files.ts';
 import type { AdoptionPlan } from '../../adopt/plan/adoption-plan.ts';
 import { type AdoptionPlaces, choosePlaces } from '../../adopt/plan/places.ts';
 import type { FileChange } from '../../init/apply/file-change.ts';
 import { HalfDone, putRun, TakenBack } from '../../init/apply/put.ts';
-import {
-  type RecordedAdoption,
-  readRecord,
-  recordAdoption,
-  recordDirectory,
-} from '../../init/apply/record.ts';
+import { markDone, type RecordedAdoption, recordDirectory } from '../../init/apply/record.ts';
 import { runToEnd } from '../../init/apply/run-to-end.ts';
 import { TARGET } from '../../init/apply/target.ts';
 import { type DropInChanges, dropInChanges } from '../../init/drop-ins.ts';
@@ -26,6 +20,7 @@ import { filesOnBinds } from '../../init/host/served-certificates.ts';
 import { directoriesOf, pemDirectoryGid } from '../../init/setup.ts';
 import { now, openAuditTrail, passEnvironmentOf } from '../command.ts';
 import type { CommandValues } from '../line/options.ts';
+import { directoryOfBucket } from './bucket-directory.ts';
 import { adoptDropIns, UNITS_CONFIG } from './drop-ins.ts';
 import { settingsOf, type TakeRequest } from './settings.ts';
 import { takeBack } from './undo.ts';
@@ -99,24 +94,25 @@ async function put(
   const directory = recordDirectory(values.config);
   const readerGid = pemDirectoryGid({ installation });
   const wanted = { certificates: plan.certificates, places, owner: user, readerGid };
-  const adoption: Omit<RecordedAdoption, 'pems'> = {
+  const adoption: RecordedAdoption = {
+    ...{ bucket, pems: await recordedPems(wanted) },
     attributes: attributesOf([places.certsDir, ...(right.gid === undefined ? [] : [right.path])]),
     trees: treesOf(bucket, places),
     units: await unitsToEnd(values.config),
   };
   await putRun({
-    ...{ directory, now: now(), files, haproxy: undefined, by: 'adopt' },
+    ...{ directory, now: now(), files, haproxy: undefined, adoption },
     dropIns: dropIns.files,
     directories: [...directoriesOf(bucket, places.certsDir, user, readerGid), ...dropIns.directories].filter(
       ({ path }) => !existsSync(path),
     ),
   });
   try {
-    const number = (await readRecord(directory)).runs.at(-1)?.number ?? 0;
-    await recordAdoption(directory, { ...adoption, pems: await recordPems(directory, number, wanted) });
+    await keepPems(adoption.pems, wanted);
     const inBucket = await intoBucket(values, request, false);
     const pems = await takeFiles(wanted);
     if (right.gid !== undefined) await openSocket(right.path, right.gid);
+    await markDone(directory);
     return { ...taken, isDone: true, pems, inBucket };
   } catch (error) {
     await takeBack(directory).catch((cause: unknown) => {
@@ -169,9 +165,6 @@ function treesOf(bucket: string, { certsDir }: AdoptionPlaces): RecordedAdoption
 
 const holdsFiles = (directory: string) =>
   pathsBelow(directory).some((name) => !lstatSync(`${directory}/${name}`).isDirectory());
-
-const directoryOfBucket = (bucket: string): string | undefined =>
-  bucket.startsWith('file://') ? fileURLToPath(bucket).replace(/(.)\/+$/, '$1') : undefined;
 
 /** What root writes there belongs to the bucket's owner. */
 function intoBucket(values: CommandValues, { plan }: TakeRequest, dryRun: boolean): Promise<InBucket> {

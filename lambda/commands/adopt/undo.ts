@@ -1,106 +1,145 @@
 /** `pemfleet adopt --undo`: all runs of adopt, the last one first. */
 import { lstatSync } from 'node:fs';
-import { type AdoptionUndone, undoAdoption } from '../../adopt/apply/undo-adoption.ts';
-import { readRecord, recordDirectory } from '../../init/apply/record.ts';
-import { reloadWayOf } from '../../init/apply/reload.ts';
-import { type UndoResult, undoLastRun } from '../../init/apply/undo.ts';
-import { findInstallation } from '../../init/host/installation.ts';
-import { now, print, printJson, printToStderr } from '../command.ts';
+import { printable } from '#common/printable.ts';
+import { whileOwnerOf } from '#common/user/while-owner.ts';
+import { BucketError, ContractError, messageOf } from '#contract/errors.ts';
+import { openBucket } from '#storage/open.ts';
+import { endedSince } from '../../adopt/apply/ended-since.ts';
+import { type AdoptionUndone, nothingUndone, undoAdoption } from '../../adopt/apply/undo-adoption.ts';
+import type { EditedFile } from '../../init/apply/edited.ts';
+import { type RecordedRun, readRecord, recordDirectory } from '../../init/apply/record.ts';
+import { editedSince, undoLastRun } from '../../init/apply/undo.ts';
+import { Unplannable } from '../../init/plan/haproxy-config.ts';
+import { now, print, printJson } from '../command.ts';
 import { refuseWithoutRights } from '../init/rights.ts';
 import type { CommandValues } from '../line/options.ts';
 import { EXIT } from '../output.ts';
+import { directoryOfBucket } from './bucket-directory.ts';
+
+interface Undone extends AdoptionUndone {
+  files: string[];
+  edited: EditedFile[];
+  keptDirectories: string[];
+}
+
+const nothingDone = (): Undone => ({ ...nothingUndone(), files: [], edited: [], keptDirectories: [] });
 
 export async function undoAdopt(values: CommandValues): Promise<number> {
   if (!values['dry-run']) refuseWithoutRights('adopt', values.config);
   const directory = recordDirectory(values.config);
-  const first = await undoLastRun(undoRequest(directory, true));
   const { runs } = await readRecord(directory);
-  const last = runs.at(-1);
-  if (last !== undefined && last.by !== 'adopt') return refuseForeign(values);
-  if (first.result === 'changed') return report(values, first, EMPTY);
-  const done: AdoptionUndone = { renewed: [], kept: [], failed: [] };
-  const files: string[] = [];
-  let result: UndoResult = { result: 'nothing' };
-  while ((await readRecord(directory)).runs.at(-1)?.by === 'adopt') {
-    const pems = (await readRecord(directory)).runs.at(-1)?.adoption?.pems ?? [];
-    files.push(...pems.map(({ path }) => path));
-    if (values['dry-run']) {
-      return report(
-        values,
-        first.result === 'undone' ? { ...first, files: [...first.files, ...files] } : first,
-        done,
-      );
-    }
-    result = await takeBack(directory, done);
-    if (result.result !== 'undone') break;
-    files.push(...result.files);
-  }
-  return report(values, result.result === 'undone' ? { ...result, files } : result, done);
-}
-
-const EMPTY: AdoptionUndone = { renewed: [], kept: [], failed: [] };
-
-const undoRequest = (directory: string, dryRun: boolean) => ({
-  ...{ directory, dryRun },
-  // Adopt changes no file that HAProxy reads at a reload; the type wants an answer all the same.
-  find: () => {
-    const installation = findInstallation({
-      configFile: undefined,
-      env: process.env,
-      uid: process.getuid?.() ?? 0,
-    });
-    return { installation, way: reloadWayOf(installation.process) };
-  },
-});
-
-/** The last run. @param done gets what could not be as before */
-export async function takeBack(directory: string, done: AdoptionUndone = EMPTY): Promise<UndoResult> {
-  const preview = await undoLastRun(undoRequest(directory, true));
-  if (preview.result !== 'undone') return preview;
-  const adoption = (await readRecord(directory)).runs.at(-1)?.adoption;
-  if (adoption !== undefined) {
-    const one = await undoAdoption(directory, adoption);
-    done.renewed.push(...one.renewed);
-    done.kept.push(...one.kept);
-    done.failed.push(...one.failed);
-  }
-  return undoLastRun(undoRequest(directory, false));
-}
-
-function refuseForeign(values: CommandValues): number {
-  const message =
-    'the last run on record is one of init: pemfleet init --undo takes it back, then adopt --undo';
-  if (values.json) printJson({ version: 1, result: 'refused', error: { message } });
-  printToStderr(`${message}\n`);
-  return EXIT.failed;
-}
-
-function report(
-  values: CommandValues,
-  result: UndoResult,
-  { renewed, kept, failed }: AdoptionUndone,
-): number {
-  if (values.json) printJson({ version: 1, at: now().toISOString(), ...result, renewed, kept, failed });
-  else print(undoText(values, result, { renewed, kept, failed }));
-  if (result.result === 'changed') {
-    printToStderr(
-      `adopt --undo takes back what is still as adopt wrote it; ${result.files.join(', ')} changed since: put that change aside, then undo\n`,
+  const own = runs.slice(runs.findLastIndex(({ by }) => by !== 'adopt') + 1);
+  if (own.length === 0 && runs.length > 0) {
+    throw new Unplannable(
+      'the last run on record is one of init: pemfleet init --undo takes it back, then adopt --undo',
     );
   }
-  return result.result === 'changed' || failed.length > 0 ? EXIT.failed : EXIT.ok;
+  const ended = values.force ? new Map<string, string>() : await endedOf(own);
+  if (own.length === 0) {
+    await undoLastRun({ directory, dryRun: values['dry-run'], find: findNothing });
+    return report(values, own, nothingDone());
+  }
+  if (values['dry-run']) {
+    const edited = await editedSince(directory, own);
+    return report(values, own, { ...planned(own, ended), edited });
+  }
+  const done = nothingDone();
+  for (const _ of own) await takeBack(directory, { done, ended });
+  return report(values, own, done);
 }
 
-function undoText(values: CommandValues, result: UndoResult, done: AdoptionUndone): string {
-  if (result.result === 'nothing') return 'nothing to undo: no run of adopt is on record\n';
-  if (result.result === 'changed') return result.diff;
+/** @throws Unplannable where the bucket does not say: what is stolen must not come back */
+async function endedOf(runs: readonly RecordedRun[]): Promise<Map<string, string>> {
+  const ended = new Map<string, string>();
+  const urls = new Set(runs.flatMap(({ adoption }) => adoption?.bucket || []));
+  for (const url of urls) {
+    try {
+      await whileOwnerOf(directoryOfBucket(url), async () => {
+        for (const one of await endedSince(await openBucket(url, 'read'), runs)) ended.set(...one);
+      });
+    } catch (error) {
+      if (!(error instanceof BucketError || error instanceof ContractError)) throw error;
+      throw new Unplannable(
+        `wanted to know from ${url} what was withdrawn, revoked or stolen since, saw ${messageOf(error)}; nothing was changed: mend that, or give back all without that word: pemfleet adopt --undo --force`,
+        { cause: error },
+      );
+    }
+  }
+  return ended;
+}
+
+function planned(runs: readonly RecordedRun[], ended: ReadonlyMap<string, string>): Undone {
+  const pems = runs.flatMap(({ adoption }) => adoption?.pems ?? []);
+  const withheld = pems.flatMap(({ path: file }) => {
+    const why = ended.get(file);
+    return why === undefined ? [] : [{ file, why, isThere: isThere(file) }];
+  });
+  const back = pems.map(({ path }) => path).filter((path) => !ended.has(path));
+  const files = [...runs.flatMap(({ changes }) => changes.map(({ path }) => path)), ...back];
+  return { ...nothingDone(), files, withheld };
+}
+
+const isThere = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
+/** The last run. @param done gets what could not be as before @param ended by path: what is not given back, and why */
+export async function takeBack(
+  directory: string,
+  { done = nothingDone(), ended }: { done?: Undone; ended?: ReadonlyMap<string, string> } = {},
+): Promise<void> {
+  const adoption = (await readRecord(directory)).runs.at(-1)?.adoption;
+  if (adoption !== undefined) {
+    const one = await undoAdoption(adoption, ended);
+    const left = new Set([...one.withheld.map(({ file }) => file), ...one.renewed]);
+    done.files.push(...adoption.pems.map(({ path }) => path).filter((path) => !left.has(path)));
+    for (const key of ['renewed', 'reshaped', 'kept', 'failed'] as const) done[key].push(...one[key]);
+    done.withheld.push(...one.withheld);
+  }
+  const result = await undoLastRun({
+    ...{ directory, dryRun: false, keepsEdits: true, find: findNothing },
+  });
+  if (result.result !== 'undone') return;
+  done.files.push(...result.files);
+  done.edited.push(...result.edited);
+  done.keptDirectories.push(...result.keptDirectories);
+}
+
+/** @throws TypeError: adopt changes no file that HAProxy reads at a reload */
+function findNothing(): never {
+  throw new TypeError('a run of adopt has changed a file of HAProxy');
+}
+
+function report(values: CommandValues, runs: readonly RecordedRun[], done: Undone): number {
+  const isEmpty = runs.length === 0;
+  const files = [...new Set(done.files)];
+  if (values.json) {
+    const result = isEmpty ? 'nothing' : 'undone';
+    printJson({ version: 1, at: now().toISOString(), result, ...done, files });
+  } else if (isEmpty) print('nothing to undo: no run of adopt is on record\n');
+  else print(undoText(values, { ...done, files }));
+  return done.failed.length + done.withheld.length > 0 ? EXIT.failed : EXIT.ok;
+}
+
+function undoText(values: CommandValues, done: Undone): string {
   const verb = values['dry-run'] ? 'would put back' : 'put back';
-  const kept = [...result.keptDirectories, ...done.kept].filter(
-    (path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined,
-  );
-  return [
-    ...[...new Set(result.files)].map((file) => `${verb} ${file}\n`),
-    ...done.renewed.map((file) => `${file} keeps its certificate, which pemfleet has renewed since\n`),
-    ...[...new Set(kept)].map((path) => `${path} stays: it holds files\n`),
-    ...done.failed.map((text) => `${text}\n`),
-  ].join('');
+  const kept = [...done.keptDirectories, ...done.kept].filter(isThere);
+  const lines = [
+    ...done.files.map((file) => `${verb} ${file}`),
+    ...done.edited.map(({ path, kept: as }) =>
+      as === undefined
+        ? `${path} was changed since: adopt's lines are out of it, the change stays`
+        : `${path} was changed since: it is kept as ${as}`,
+    ),
+    ...done.renewed.map((file) => `${file} keeps its certificate, which pemfleet has renewed since`),
+    ...done.reshaped.map(
+      (file) => `${file} keeps the form that adopt gave it: the copy of before was too old, and is deleted`,
+    ),
+    ...done.withheld.map(({ file, why, isThere: stays }) =>
+      stays
+        ? `${file} is not put back, and stays as it is now: ${why}; take it out of HAProxy's configuration, then delete it`
+        : `${file} is not put back: ${why}`,
+    ),
+    ...[...new Set(kept)].map((path) => `${path} stays: it holds files`),
+    ...done.failed,
+  ];
+  return lines.map((line) => `${printable(line)}\n`).join('');
 }

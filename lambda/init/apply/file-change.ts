@@ -1,9 +1,9 @@
 /** Files that init writes: what was there before is kept, and can be put back byte by byte. */
 import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
-import { chown, mkdir, realpath, rm, rmdir, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { readRegularFile, replaceFile } from '#storage/atomic-file.ts';
+import { chown, mkdir, readdir, realpath, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { readRegularFile, replaceFile, tempTargetOf } from '#storage/atomic-file.ts';
 
 const MAX_BYTES = 50_000_000;
 
@@ -58,20 +58,20 @@ const targetOf = (path: string): Promise<string> =>
     throw error;
   });
 
-/** @returns those that were missing, the outermost first: its parents belong to root */
-export async function makeDirectories(wanted: readonly DirectoryChange[]): Promise<string[]> {
-  const made: string[] = [];
+/** What `makeDirectories` will make: with their parents, the outermost first. */
+export function missingDirectories(wanted: readonly Pick<DirectoryChange, 'path'>[]): string[] {
+  const missing = wanted.flatMap(({ path }) => [...missingParents(path), ...(exists(path) ? [] : [path])]);
+  return [...new Set(missing)];
+}
+
+/** Their parents belong to root. */
+export async function makeDirectories(wanted: readonly DirectoryChange[]): Promise<void> {
   for (const { path, mode, uid, gid } of wanted) {
-    for (const parent of missingParents(path)) {
-      await mkdir(parent, { mode: 0o755 });
-      made.push(parent);
-    }
+    for (const parent of missingParents(path)) await mkdir(parent, { mode: 0o755 });
     if (exists(path)) continue;
     await mkdir(path, { mode });
     await chown(path, uid, gid);
-    made.push(path);
   }
-  return made;
 }
 
 function missingParents(path: string): string[] {
@@ -81,6 +81,23 @@ function missingParents(path: string): string[] {
 
 function exists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** What a program that was killed while it wrote these files has left beside them. */
+export async function sweepTempsOf(paths: readonly string[]): Promise<void> {
+  const wanted = new Set(paths);
+  for (const directory of new Set(paths.map((path) => dirname(path)))) {
+    const names = await readdir(directory).catch(noneIfMissing);
+    for (const name of names) {
+      const file = tempTargetOf(name);
+      if (file !== undefined && wanted.has(join(directory, file))) await rm(join(directory, name));
+    }
+  }
+}
+
+function noneIfMissing(error: NodeJS.ErrnoException): string[] {
+  if (error.code !== 'ENOENT') throw error;
+  return [];
 }
 
 /** @returns those that stay, because somebody has put files there */

@@ -1,4 +1,5 @@
 /** Puts all changes of a run in place, or none: record, directories, files, HAProxy's check, one reload, what visitors get. */
+import { dirname } from 'node:path';
 import { messageOf } from '#contract/errors.ts';
 import { type StagedFile, stageFile } from '#storage/atomic-file.ts';
 import type { Installation } from '../host/installation.ts';
@@ -7,11 +8,22 @@ import {
   type DirectoryChange,
   type FileChange,
   makeDirectories,
+  missingDirectories,
   putInPlace,
   readState,
   removeDirectories,
+  sha256Of,
 } from './file-change.ts';
-import { dropRun, markLoaded, type RecordedChange, readRecord, recordChange, writeRecord } from './record.ts';
+import {
+  dropRun,
+  markLoaded,
+  type RecordedAdoption,
+  type RecordedChange,
+  readRecord,
+  recordedChange,
+  saveCopies,
+  writeRecord,
+} from './record.ts';
 import { type ReloadWay, reloadHaproxy } from './reload.ts';
 import { runToEnd } from './run-to-end.ts';
 import { askAsVisitors, changedViews } from './visitors.ts';
@@ -26,8 +38,8 @@ export interface RunRequest {
   /** Drop-ins of systemd's units. */
   dropIns: readonly FileChange[];
   haproxy: HaproxyRequest | undefined;
-  /** The command; default: init. */
-  by?: 'adopt';
+  /** Of a run of adopt: what it will do beside that. Absent: the run is one of init. */
+  adoption?: RecordedAdoption;
 }
 
 export interface HaproxyRequest {
@@ -63,7 +75,7 @@ export async function putRun(request: RunRequest): Promise<RunResult> {
   const { haproxy } = request;
   const number = await beginRun(request);
   try {
-    await setDirectories(request, number);
+    await makeDirectories(request.directories);
     for (const file of [...request.files, ...request.dropIns]) await putInPlace(file);
     await reloadUnits(request.dropIns);
     if (haproxy === undefined) return { reloaded: false, warnings: '' };
@@ -78,7 +90,7 @@ export async function putRun(request: RunRequest): Promise<RunResult> {
 
 /** The record and its copies stay until every file is as it was. @throws HalfDone */
 async function takeRunBack(
-  { directory, dropIns }: RunRequest,
+  { directory, dropIns, adoption }: RunRequest,
   number: number,
   reason: unknown,
 ): Promise<void> {
@@ -91,41 +103,51 @@ async function takeRunBack(
     await reloadUnits(dropIns);
   } catch (cause) {
     throw new HalfDone(
-      `${messageOf(reason)}; and not all could be taken back (${messageOf(cause)}): ${directory} has a copy of each file from before; mend that, then: pemfleet init --undo`,
+      `${messageOf(reason)}; and not all could be taken back (${messageOf(cause)}): ${directory} has a copy of each file from before; mend that, then: pemfleet ${adoption === undefined ? 'init' : 'adopt'} --undo`,
       { cause },
     );
   }
   await dropRun(directory, record, number);
+  await removeDirectories(run.directories);
 }
 
-async function beginRun({ directory, now, files, dropIns, haproxy, by }: RunRequest): Promise<number> {
+/** The record comes first, then what it names: whoever is killed in between leaves nothing that nobody knows. */
+async function beginRun(request: RunRequest): Promise<number> {
+  const { directory, now, directories, files, dropIns, haproxy, adoption } = request;
   const record = await readRecord(directory);
   const number = (record.runs.at(-1)?.number ?? 0) + 1;
   const changes: RecordedChange[] = [];
-  const add = async (change: FileChange, isHaproxy: boolean) =>
-    changes.push({
-      ...(await recordChange(directory, number, change, await readState(change.path))),
-      isHaproxy,
-    });
+  const copies = new Map<string, Buffer>();
+  const add = async (file: FileChange, isHaproxy: boolean) => {
+    const one = recordedChange(number, file, await readState(file.path));
+    changes.push({ ...one.change, isHaproxy });
+    for (const [copy, body] of one.copies) copies.set(copy, body);
+  };
   for (const file of [...files, ...dropIns]) await add(file, false);
   for (const file of haproxy?.files ?? []) await add(file, true);
+  const home = dirname(directory);
   const run = {
-    ...{ number, at: now.toISOString(), changes, directories: [] },
+    ...{ number, at: now.toISOString(), changes },
+    directories: missingDirectories([{ path: home }, ...directories]),
     haproxyConfig: haproxy?.configFile,
     statsSocket: haproxy?.statsSocket ?? '',
     hasDropIns: dropIns.length > 0,
-    ...(by !== undefined && { by }),
+    ...(adoption !== undefined && { by: 'adopt' as const, adoption }),
   };
-  await writeRecord(directory, { version: 1, runs: [...record.runs, run] });
+  await makeDirectories([{ path: home, mode: 0o755, ...ownIds() }]);
+  const runs = [...record.runs, run];
+  await writeRecord(directory, { version: 1, runs });
+  try {
+    await saveCopies(directory, copies);
+  } catch (error) {
+    await dropRun(directory, { version: 1, runs }, number);
+    await removeDirectories(run.directories);
+    throw error;
+  }
   return number;
 }
 
-async function setDirectories({ directory, directories }: RunRequest, number: number): Promise<void> {
-  const made = await makeDirectories(directories);
-  const record = await readRecord(directory);
-  const runs = record.runs.map((run) => (run.number === number ? { ...run, directories: made } : run));
-  await writeRecord(directory, { version: 1, runs });
-}
+const ownIds = () => ({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
 
 /** @throws TakenBack with HAProxy's words; its files are as they were, and it runs as it did */
 export async function putHaproxy(request: HaproxyRequest): Promise<RunResult> {
@@ -210,8 +232,14 @@ export async function restoreAll(directory: string, changes: readonly RecordedCh
 export async function restored(directory: string, { path, before }: RecordedChange): Promise<FileChange> {
   if (before === undefined) return { path, body: undefined, mode: 0, uid: 0, gid: 0 };
   const { copy, mode, uid, gid } = before;
-  const state = await readState(`${directory}/${copy}`);
-  if (state === undefined)
+  const kept = (await readState(`${directory}/${copy}`)) ?? (await unchanged(path, before.sha256));
+  if (kept === undefined)
     throw new TakenBack(`${directory}/${copy} is gone: the copy of ${path} from before`);
-  return { path, body: state.body, mode, uid, gid };
+  return { path, body: kept.body, mode, uid, gid };
+}
+
+/** A run that was killed before it copied the file has not changed it either. */
+async function unchanged(path: string, sha256: string) {
+  const state = await readState(path);
+  return sha256Of(state?.body) === sha256 ? state : undefined;
 }

@@ -20,15 +20,21 @@ const change = z.strictObject({
 });
 /** What `pemfleet adopt` has changed beside files of settings. */
 const adoption = z.strictObject({
-  /** The files that HAProxy loads, as they were: a copy in the directory of the record, or where a link led. Absent: there was none. */
+  /** Where the word of what was withdrawn, revoked or stolen since is. */
+  bucket: z.string(),
+  /** The files that HAProxy loads, as they were. */
   pems: z.array(
     z.strictObject({
       path: z.string(),
-      copy: z.string().optional(),
+      /** Its content, in a file that the agent deletes in time; or where a link led. Neither: there was none. */
+      before: z.strictObject({ copy: z.string(), sha256: z.string() }).optional(),
       link: z.string().optional(),
       ...attributes,
       /** Of the certificate that was adopted. */
+      name: z.string(),
       serial: z.string(),
+      /** SHA-256 of the PEM that was published. */
+      published: z.string(),
     }),
   ),
   /** Owner and mode of what stays where it is: directories, HAProxy's socket. */
@@ -38,7 +44,7 @@ const adoption = z.strictObject({
     z.strictObject({
       path: z.string(),
       entries: z.array(z.string()),
-      /** What the names begin with; absent: all. */
+      /** What the names of dot-files have in them; absent: all goes. */
       only: z.string().optional(),
       /** There was no such directory, and it goes, too. */
       isNew: z.boolean(),
@@ -46,11 +52,14 @@ const adoption = z.strictObject({
   ),
   /** Units of systemd that were disabled or enabled. */
   units: z.array(z.strictObject({ unit: z.string(), verb: z.enum(['enable', 'disable']) })),
+  /** The run came to its end; absent: it was killed, or is under way. */
+  isDone: z.boolean().optional(),
 });
 const run = z.strictObject({
   number: z.number(),
   at: z.string(),
   changes: z.array(change),
+  /** That were missing. */
   directories: z.array(z.string()),
   haproxyConfig: z.string().optional(),
   statsSocket: z.string(),
@@ -99,13 +108,13 @@ export async function writeRecord(directory: string, content: InitRecord): Promi
   await replaceFile(fileOf(directory), `${JSON.stringify(content, null, 2)}\n`, ROOT_ONLY);
 }
 
-/** Of the last run, before any of it is done. @returns the number of the run */
-export async function recordAdoption(directory: string, adopted: RecordedAdoption): Promise<number> {
+/** Of the last run: nothing of it is left to do. */
+export async function markDone(directory: string): Promise<void> {
   const { version, runs } = await readRecord(directory);
   const last = runs.at(-1);
-  if (last === undefined) throw new TypeError('no run is on record');
-  await writeRecord(directory, { version, runs: [...runs.slice(0, -1), { ...last, adoption: adopted }] });
-  return last.number;
+  if (last?.adoption === undefined) throw new TypeError('no run of adopt is on record');
+  const done = { ...last, adoption: { ...last.adoption, isDone: true } };
+  await writeRecord(directory, { version, runs: [...runs.slice(0, -1), done] });
 }
 
 /** A reload reads the files of all runs. */
@@ -114,29 +123,29 @@ export async function markLoaded(directory: string): Promise<void> {
   await writeRecord(directory, { version, runs: runs.map((one) => ({ ...one, isLoaded: true })) });
 }
 
-/** Copies what is there and what comes, before anything changes. */
-export async function recordChange(
-  directory: string,
+/** A change as the record has it, and what is to be copied once the record names it. */
+export function recordedChange(
   number: number,
   { path, body, mode, uid, gid }: FileChange,
   state: FileState | undefined,
-): Promise<Omit<RecordedChange, 'isHaproxy'>> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const keep = async (kind: string, copied: Buffer) => {
+): { change: Omit<RecordedChange, 'isHaproxy'>; copies: ReadonlyMap<string, Buffer> } {
+  const copies = new Map<string, Buffer>();
+  const keep = (kind: string, copied: Buffer) => {
     const copy = `${number}-${kind}-${sha256Of(Buffer.from(path)).slice(0, 8)}-${basename(path)}`;
-    await replaceFile(join(directory, copy), copied, ROOT_ONLY);
+    copies.set(copy, copied);
     return { copy, sha256: sha256Of(copied) };
   };
-  return {
+  const change = {
     path,
-    before: state && {
-      ...(await keep('before', state.body)),
-      mode: state.mode,
-      uid: state.uid,
-      gid: state.gid,
-    },
-    after: body && { ...(await keep('after', body)), mode, uid, gid },
+    before: state && { ...keep('before', state.body), mode: state.mode, uid: state.uid, gid: state.gid },
+    after: body && { ...keep('after', body), mode, uid, gid },
   };
+  return { change, copies };
+}
+
+/** Before anything changes. */
+export async function saveCopies(directory: string, copies: ReadonlyMap<string, Buffer>): Promise<void> {
+  for (const [copy, body] of copies) await replaceFile(join(directory, copy), body, ROOT_ONLY);
 }
 
 /** Another command of ours has changed a file of init: it stays one, and `--undo` takes it back, too. */
@@ -159,23 +168,25 @@ export async function recordEdit(
 }
 
 /**
- * The run is taken back: its copies go, and with the last one the directory.
+ * The run is taken back: its copies go, then its record, and with the last one the directory.
  * @returns the directory where it stays, because somebody has put files there
  */
 export async function dropRun(directory: string, content: InitRecord, number: number): Promise<string[]> {
   const gone = content.runs.find((one) => one.number === number);
   const runs = content.runs.filter((one) => one.number !== number);
-  await writeRecord(directory, { version: 1, runs });
   const copies = (gone?.changes ?? []).flatMap(({ before, after }) => [before?.copy, after?.copy]);
-  for (const copy of [...copies, ...(gone?.adoption?.pems ?? []).map((pem) => pem.copy)]) {
+  for (const copy of copies) {
     if (copy !== undefined) await rm(join(directory, copy), { force: true });
   }
-  if (runs.length > 0) return [];
-  await rm(fileOf(directory), { force: true });
   // A run that was killed while it wrote one.
   for (const name of await readdir(directory)) {
     if (name.endsWith(TEMP_SUFFIX)) await rm(join(directory, name), { force: true });
   }
+  if (runs.length > 0) {
+    await writeRecord(directory, { version: 1, runs });
+    return [];
+  }
+  await rm(fileOf(directory), { force: true });
   return removeDirectories([directory]);
 }
 

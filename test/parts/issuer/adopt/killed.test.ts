@@ -59,9 +59,10 @@ test('--undo of a link whose certificate was renewed since: the file in its plac
   symlinkSync(join(certs, 'site.pem'), path);
   const { mode: target, gid } = lstatSync(join(certs, 'site.pem'));
   const { uid } = lstatSync(path);
-  const pem = { path, link: was, serial: serialOf(old.leafPem), mode: 0o777, uid, gid };
+  const serial = serialOf(old.leafPem);
+  const pem = { path, link: was, name: 'site', serial, published: '', mode: 0o777, uid, gid };
 
-  const undone = await undoAdoption(home, { pems: [pem], attributes: [], trees: [], units: [] });
+  const undone = await undoAdoption({ bucket: '', pems: [pem], attributes: [], trees: [], units: [] });
 
   assert.deepEqual(undone.renewed, [path]);
   const { mode, gid: group } = lstatSync(path);

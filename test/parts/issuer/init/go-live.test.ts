@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { layout } from '#contract/layout.ts';
 import { readTrail } from '../../../../lambda/audit/read.ts';
-import { recordChange, writeRecord } from '../../../../lambda/init/apply/record.ts';
+import { recordedChange, saveCopies, writeRecord } from '../../../../lambda/init/apply/record.ts';
 import { STAGING_COMMENT } from '../../../../lambda/init/documents.ts';
 import { asRoot, NOBODY, ownersBelow, typeAs, typeAsRoot } from '../../../support/as-root.ts';
 import { makeGreenBucket, reportHost } from '../../../support/init/green-bucket.ts';
@@ -52,9 +52,11 @@ test("go-live takes init's comment on staging out, and init --undo still takes a
   );
   const directory = join(dir, 'init');
   const state = { path: file, body: Buffer.from(before), mode: 0o644, uid: process.getuid?.() ?? 0, gid: 0 };
-  const change = { ...(await recordChange(directory, 1, state, undefined)), isHaproxy: false };
+  const { change: written, copies } = recordedChange(1, state, undefined);
+  const change = { ...written, isHaproxy: false };
   const rest = { directories: [], statsSocket: '/none', hasDropIns: false };
   await writeRecord(directory, { version: 1, runs: [{ number: 1, at: 'now', changes: [change], ...rest }] });
+  await saveCopies(directory, copies);
 
   const live = await goLive();
 

@@ -22,12 +22,23 @@ interface Row {
   signed?: number;
   manifest?: Partial<Manifest>;
   tombstone?: Partial<Tombstone>;
+  /** Of the certificate in it, in days. */
+  notAfter?: number;
   reason: string | undefined;
 }
 
 const rows: Row[] = [
   { says: 'a day before its end', days: 29, reason: undefined },
   { says: 'at its end', days: 30, reason: 'kept for 30 days' },
+  { says: 'its certificate ends tomorrow', days: 2, notAfter: 3, reason: undefined },
+  { says: 'its certificate has ended', days: 2, notAfter: 2, reason: 'its certificate has expired' },
+  {
+    says: 'its certificate has ended, by this clock alone',
+    days: 2,
+    signed: 1,
+    notAfter: 2,
+    reason: undefined,
+  },
   {
     says: 'kept for as long as the issuer says',
     days: 30,
@@ -100,7 +111,7 @@ const signedOn = (day: number, changes: Partial<Manifest> = {}): Manifest => ({
   ...changes,
 });
 
-for (const { says, days, signed = days, manifest: changes, tombstone, reason } of rows) {
+for (const { says, days, signed = days, manifest: changes, tombstone, notAfter: ends, reason } of rows) {
   test(`a copy of shop.pem: ${says}`, () => {
     const tombstones = tombstone && { shop: { at: '', ...noMoreThan, ...tombstone } };
     const manifest = signedOn(signed, {
@@ -108,9 +119,10 @@ for (const { says, days, signed = days, manifest: changes, tombstone, reason } o
       ...(tombstones && ({ tombstones } as Partial<Manifest>)),
     });
     const facts = { manifest, stolen: stolenAt(manifest), now: later(days) };
+    const notAfter = ends === undefined ? undefined : later(ends);
 
-    assert.equal(reasonToDelete({ file: 'shop.pem', keptAt }, facts), reason);
-    if (tombstone) assert.equal(reasonToDelete({ file: 'other.pem', keptAt }, facts), undefined);
+    assert.equal(reasonToDelete({ file: 'shop.pem', keptAt, notAfter }, facts), reason);
+    if (tombstone) assert.equal(reasonToDelete({ file: 'other.pem', keptAt, notAfter }, facts), undefined);
   });
 }
 

@@ -1,0 +1,71 @@
+/** Files of a run that somebody has edited since: what the run did is taken back, and the edit is not lost. */
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { replaceFile } from '#storage/atomic-file.ts';
+import { type FileState, putInPlace } from './file-change.ts';
+import type { RecordedChange } from './record.ts';
+
+export interface EditedFile {
+  path: string;
+  /** Where the edited file is from now on; absent: the lines of the run were taken out of it where it is. */
+  kept?: string | undefined;
+}
+
+/** A file as it is, and what the run has made of what was there. */
+export interface EditedChange {
+  change: RecordedChange;
+  state: FileState | undefined;
+  before: Buffer | undefined;
+  after: Buffer | undefined;
+}
+
+/** What is done for it is done before its file of before comes back. @param directory of the record */
+export async function keepEdits(
+  directory: string,
+  edits: readonly EditedChange[],
+  dryRun: boolean,
+): Promise<EditedFile[]> {
+  const files: EditedFile[] = [];
+  for (const edit of edits) {
+    const { path } = edit.change;
+    const { state } = edit;
+    if (state === undefined) continue;
+    const body = withoutPrefixes(edit);
+    const kept = body === undefined ? freeKeptName(dirname(directory), path) : undefined;
+    files.push({ path, kept });
+    if (dryRun) continue;
+    if (kept !== undefined) await replaceFile(kept, state.body, state);
+    else await putInPlace({ ...state, path, body });
+  }
+  return files;
+}
+
+/** Beside pemfleet.yaml: in a folder of cron, or of systemd, another name might count. */
+function freeKeptName(directory: string, path: string): string {
+  for (let number = 1; ; number += 1) {
+    const name = join(directory, `${basename(path)}.kept${number === 1 ? '' : `-${number}`}`);
+    if (!existsSync(name)) return name;
+  }
+}
+
+/**
+ * Lines that the run has only put something before, such as `#` before a line of a crontab, are as they were; all other lines are as they are now.
+ * @returns undefined: the run has written another file
+ */
+export function withoutPrefixes({
+  before,
+  after,
+  state,
+}: Pick<EditedChange, 'before' | 'after' | 'state'>): Buffer | undefined {
+  if (before === undefined || after === undefined || state === undefined) return undefined;
+  const [old, made] = [linesOf(before), linesOf(after)];
+  const isPrefixed = (line: string, was = '') => line === was || (was !== '' && line.endsWith(was));
+  if (old.length !== made.length || !made.every((line, index) => isPrefixed(line, old[index])))
+    return undefined;
+  const changed = new Map(made.map((line, index) => [line, old[index] ?? line]));
+  const lines = linesOf(state.body).map((line) => changed.get(line) ?? line);
+  return Buffer.from(lines.join('\n'), 'latin1');
+}
+
+/** Each byte stays what it is. */
+const linesOf = (body: Buffer) => body.toString('latin1').split('\n');

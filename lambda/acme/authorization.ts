@@ -1,7 +1,7 @@
 /** Authorization objects (RFC 8555 §7.1.4), their challenges (§7.1.5, §8) and how the client proves control (§7.5). */
 import { SECOND_MS } from '#common/time.ts';
 import type { AcmeClient } from './client.ts';
-import { LONGEST_SLEEP_MS, pollUntil, type Timing } from './poll.ts';
+import { LONGEST_SLEEP_MS, pollUntil, type Timing, type ValidationSlot } from './poll.ts';
 import {
   AcmeDeadline,
   AcmeProblem,
@@ -102,6 +102,8 @@ export interface Responded {
   until: Date;
   /** No Retry-After that is longer than a pass sleeps is waited for: the CA has had its time, or the certificate has none. */
   isLast?: boolean | undefined;
+  /** In which it was responded to. */
+  turn?: ValidationSlot;
 }
 
 /**
@@ -135,10 +137,12 @@ export async function waitValid(
     return { value: authorizationOf(response, url), retryAfter: response.headers['retry-after'] };
   };
   const pace = client.validations;
+  const turn = responded?.turn;
+  const sleep = (ms: number) => (turn ? turn.sleep(ms, timing.sleep) : timing.sleep(ms));
   const wait = async () => {
     // Where little time is left, there is one look in the middle of it.
-    await timing.sleep(Math.min(pace.waitMs, (timing.deadline.getTime() - begin) / 2));
-    return pollUntil(what, read, isDone, { ...timing, leastMs: () => pace.leastMs });
+    await sleep(Math.min(pace.waitMs, (timing.deadline.getTime() - begin) / 2));
+    return pollUntil(what, read, isDone, { ...timing, sleep, leastMs: () => pace.leastMs });
   };
   const ended = await pace.while(wait).catch((error: unknown) => {
     const isPutOff = isLaterThanPasses(error, timing.now());

@@ -1,4 +1,5 @@
 /** Polling by RFC 8555 §7.5.1: the client obeys Retry-After; without one the intervals grow. */
+import { atMost } from '#common/in-parallel.ts';
 import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { AcmeDeadline } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
@@ -24,9 +25,21 @@ const SOONER = 0.98;
 /** All that wait for one CA together look at most sixty times a second. */
 const BETWEEN_LOOKS_MS = 16;
 
+/** The CA does so much at once: what its resolver does not answer in time, because all ask together, is a try that failed. */
+const TURNS_AT_ONCE = 20;
+/** Of a longer wait, the turn lasts so long: a shorter one keeps its place in the pass, so that nobody with a turn waits for one. */
+const LONGEST_HELD_MS = 900;
+
+/** What is asked of a CA, while few others ask. */
+export interface ValidationSlot {
+  /** A wait of a second or more ends the turn: then the CA takes its time, and others are asked for beside it. */
+  sleep: (ms: number, sleep: Timing['sleep']) => Promise<void>;
+}
+
 /** How long a CA takes for things of one kind, as it has shown: a look at one that cannot be done yet is a request for nothing. */
 export class AnswerPace {
   readonly #shortestMs: number;
+  readonly #turns = atMost(TURNS_AT_ONCE);
   #waitMs: number;
   #waiting = 0;
 
@@ -55,6 +68,14 @@ export class AnswerPace {
     }
   }
 
+  /** Begins when few others have a turn; `work` may go on behind its own. */
+  inTurn<T>(work: (turn: ValidationSlot) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const untilOver = (end: () => void) => work(turnOf(end)).then(resolve, reject).finally(end);
+      void this.#turns(() => new Promise<void>((end) => void untilOver(end)));
+    });
+  }
+
   /** @param undoneMs when it was last seen to be not done; undefined: it was done at the first look. @param doneMs when it was seen to be */
   learn(undoneMs: number | undefined, doneMs: number): void {
     const nextMs =
@@ -63,6 +84,19 @@ export class AnswerPace {
         : Math.max(this.#waitMs, Math.min(undoneMs, doneMs, this.#waitMs * MOST_LATER) * LATER);
     this.#waitMs = Math.min(Math.max(nextMs, this.#shortestMs), LONGEST_WAIT_MS);
   }
+}
+
+function turnOf(end: () => void): ValidationSlot {
+  let isOver = false;
+  return {
+    sleep: async (ms, sleep) => {
+      if (isOver || ms <= LONGEST_HELD_MS) return sleep(ms);
+      isOver = true;
+      await sleep(LONGEST_HELD_MS);
+      end();
+      await sleep(ms - LONGEST_HELD_MS);
+    },
+  };
 }
 
 /** What its polls stand under. */

@@ -18,9 +18,13 @@ export function atMost(limit: number): <T>(work: () => Promise<T>) => Promise<T>
   };
 }
 
+/** So many give up their places at once: each of them has what it works on in memory, and all of them have to come to an end. */
+const MOST_AWAY = 500;
+
 /** So many places, and who waits for one. */
 class Places {
   #free: number;
+  #away = 0;
   readonly #line: (() => void)[] = [];
   readonly #returning: (() => void)[] = [];
 
@@ -32,6 +36,19 @@ class Places {
   async take(isReturning = false): Promise<void> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => (isReturning ? this.#returning : this.#line).push(resolve));
+  }
+
+  /** For a while, where not too many are away. @returns false: the place is kept */
+  lend(): boolean {
+    if (this.#away >= MOST_AWAY) return false;
+    this.#away += 1;
+    this.give();
+    return true;
+  }
+
+  /** Who was away has a place again, or needs none any more. */
+  comeBack(): void {
+    this.#away -= 1;
   }
 
   /** Hands the place on to who has waited longest. */
@@ -53,33 +70,34 @@ export class Place {
     this.#places = places;
   }
 
-  /** Another one works here until all waits that run beside each other are over. A place that was left is not taken again. */
+  /**
+   * Another one works here until all waits that run beside each other are over, unless too many wait already. A place that was left is not
+   * taken again.
+   */
   async whileWaiting<T>(wait: () => Promise<T>): Promise<T> {
     this.#waits += 1;
-    if (this.#isHeld) this.#give();
+    if (this.#isHeld) this.#isHeld = !this.#places.lend();
     try {
       return await wait();
     } finally {
       this.#waits -= 1;
-      if (this.#waits === 0 && !this.#isLeft) await this.#takeAgain();
+      if (this.#waits === 0 && !this.#isLeft && !this.#isHeld) await this.#takeAgain();
     }
   }
 
   leave(): void {
     this.#isLeft = true;
-    if (this.#isHeld) this.#give();
-  }
-
-  #give(): void {
+    if (this.#isHeld) this.#places.give();
+    else this.#places.comeBack();
     this.#isHeld = false;
-    this.#places.give();
   }
 
   /** The work may have ended, or gone on waiting, until there is one. */
   async #takeAgain(): Promise<void> {
     await this.#places.take(true);
-    if (this.#isLeft || this.#isHeld) this.#places.give();
-    else this.#isHeld = true;
+    if (this.#isLeft || this.#isHeld) return this.#places.give();
+    this.#isHeld = true;
+    this.#places.comeBack();
   }
 }
 

@@ -1,4 +1,4 @@
-/** Proves control of every identifier of an order: present all, respond to all, poll all, clean up all. */
+/** Proves control of every identifier of an order: present all, respond to and poll each in its turn, clean up all. */
 import { happenedAt } from '#common/clock.ts';
 import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { messageOf } from '#contract/errors.ts';
@@ -69,15 +69,15 @@ async function prove(
   open: readonly OpenChallenge[],
   { respondedAt, isHurried }: { respondedAt: Date; isHurried: boolean },
 ): Promise<void> {
-  await all(open.map(({ challenge }) => respond(client, challenge)));
   const isLast = isHurried || timing.now().getTime() - respondedAt.getTime() >= LONGEST_VALIDATION_MS;
-  const times = [respondedAt.getTime() + LONGEST_VALIDATION_MS, timing.now().getTime() + SHORTEST_TRY_MS];
-  const until = new Date(Math.max(...times));
-  await all(
-    open.map(({ authorization, challenge }) =>
-      waitValid(client, authorization, timing, { challenge, until, isLast }),
-    ),
-  );
+  const validate = ({ authorization, challenge }: OpenChallenge) =>
+    client.validations.inTurn(async (turn) => {
+      await respond(client, challenge);
+      const times = [respondedAt.getTime() + LONGEST_VALIDATION_MS, timing.now().getTime() + SHORTEST_TRY_MS];
+      const until = new Date(Math.max(...times));
+      await waitValid(client, authorization, timing, { challenge, until, isLast, turn });
+    });
+  await all(open.map(validate));
 }
 
 /**

@@ -11,6 +11,7 @@ interface Totals {
   seconds: number;
   cpuSeconds: number;
   requests: number;
+  failure?: string | undefined;
 }
 
 export async function issue(options: BenchOptions, say: (line: string) => void): Promise<BenchRow[]> {
@@ -42,8 +43,9 @@ async function rowsOf(
     await carryOut(stage, opened, [`warm-up.${stem}`]);
     const names = Array.from({ length: count }, (_, index) => `n${index}.${stem}`);
     const totals = await carryOut(stage, opened, names);
+    const why = totals.issued < count && totals.failure ? `; one failed: ${totals.failure}` : '';
     say(
-      `${subject.name} (${opened.version}): ${totals.issued} of ${count} in ${totals.seconds.toFixed(1)} s`,
+      `${subject.name} (${opened.version}): ${totals.issued} of ${count} in ${totals.seconds.toFixed(1)} s${why}`,
     );
     return toRows(subject.name, opened.version, totals);
   } catch (error) {
@@ -57,12 +59,13 @@ async function rowsOf(
 }
 
 async function carryOut(stage: BenchStage, { plan, ca }: Opened, names: readonly string[]): Promise<Totals> {
-  const totals = { certificates: names.length, issued: 0, seconds: 0, cpuSeconds: 0, requests: 0 };
+  const totals: Totals = { certificates: names.length, issued: 0, seconds: 0, cpuSeconds: 0, requests: 0 };
   const before = ca.requests.length;
   let said = '';
-  for (const { command, env = {}, issued } of plan(names)) {
+  for (const { command, env = {}, issued, failure } of plan(names)) {
     const run = await measure(command, { env, cwd: stage.webroot });
     totals.issued += issued(run.status, run.stdout);
+    totals.failure ??= failure?.(run.stdout);
     totals.seconds += run.seconds;
     totals.cpuSeconds += run.cpuSeconds;
     said = run.stderr || run.stdout;

@@ -12,6 +12,8 @@ export interface Call {
   env?: Record<string, string>;
   /** how many of its certificates were issued, of a call that ended with this status */
   issued(status: number | null, stdout: string): number;
+  /** why one of them was not */
+  failure?(stdout: string): string | undefined;
 }
 
 /** What a subject runs to get certificates for these names; called for a warm-up first. */
@@ -53,12 +55,13 @@ const pemfleet = (
     const file = join(dir, 'pemfleet.yaml');
     const run = [process.execPath, cli, 'run', '--config', file, '--quiet', '--json'];
     const issued = (_: number | null, stdout: string) => countIssued(stdout);
+    const failure = (stdout: string) => outcomesIn(stdout).find(({ error }) => error)?.error?.message;
     const plan: Plan = (names) => {
       const certificates = names.map((identifier) => ({ identifiers: [identifier] }));
       const bucket = `file://${bucketDir}`;
       writeFileSync(file, stringify({ bucket, acme, concurrency, ...settings, certificates }));
       const passes = isOneByOne ? names.map((one) => ['--only', one]) : [[]];
-      return passes.map((only) => ({ command: [...run, ...only], env, issued }));
+      return passes.map((only) => ({ command: [...run, ...only], env, issued, failure }));
     };
     return { version: 'this checkout', plan, ca };
   },
@@ -70,12 +73,21 @@ function surroundings({ ca, route53 }: BenchStage, challenge: BenchChallenge) {
   return { ca: route53.ca, settings, env: route53.env };
 }
 
+interface OutcomeLine {
+  result: string;
+  error?: { message: string };
+}
+
 function countIssued(stdout: string): number {
+  return outcomesIn(stdout).filter(({ result }) => result === 'issued').length;
+}
+
+/** none of a program that was killed */
+function outcomesIn(stdout: string): OutcomeLine[] {
   try {
-    const { outcomes } = JSON.parse(stdout) as { outcomes: { result: string }[] };
-    return outcomes.filter(({ result }) => result === 'issued').length;
+    return (JSON.parse(stdout) as { outcomes: OutcomeLine[] }).outcomes;
   } catch {
-    return 0;
+    return [];
   }
 }
 

@@ -131,3 +131,41 @@ test('a CA that becomes faster is looked at sooner, and one that takes minutes i
 
   assert.deepEqual([fast.waitMs, slow.waitMs], [50, 5000]);
 });
+
+test('twenty are asked for at once; each end lets another one begin, and so does a wait of a second', async () => {
+  const pace = new AnswerPace(150, 50);
+  const waits: { ms: number; end: () => void }[] = [];
+  const sleep = (ms: number) => new Promise<void>((end) => waits.push({ ms, end }));
+  const asked: number[] = [];
+  const works = Array.from({ length: 50 }, (_, index) =>
+    pace.inTurn(async (turn) => {
+      asked.push(index);
+      await turn.sleep(150, sleep);
+      if (index === 0) await turn.sleep(2_000, sleep);
+      if (index === 1) throw new RangeError('as thrown');
+      return index;
+    }),
+  );
+  const settled = Promise.allSettled(works);
+  const goOn = async (wanted: (ms: number) => boolean) => {
+    const ended = waits.filter(({ ms }) => wanted(ms));
+    waits.splice(0, waits.length, ...waits.filter(({ ms }) => !wanted(ms)));
+    for (const { end } of ended) end();
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  assert.equal(asked.length, 20);
+  await goOn((ms) => ms === 150);
+  assert.deepEqual([asked.length, waits.length], [39, 20], 'one has its turn still');
+  await goOn((ms) => ms === 900);
+  assert.equal(asked.length, 40, 'its wait is long');
+  for (let round = 0; round < 3; round += 1) await goOn(() => true);
+
+  const results = await settled;
+  assert.deepEqual(
+    results.filter(({ status }) => status === 'rejected').length,
+    1,
+    'a failure ends a turn, and is told',
+  );
+  assert.equal(asked.length, 50);
+});

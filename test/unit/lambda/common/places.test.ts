@@ -42,5 +42,26 @@ test('waits beside each other give one place, which is taken again after the las
   assert.ok(most.seen <= 2, `${most.seen} at once`);
 });
 
+test('five hundred give up their places at most: the others keep theirs, and all come to an end', async () => {
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const begun: number[] = [];
+  const items = Array.from({ length: 1_000 }, (_, index) => index);
+  const work = async (item: number, place: Parameters<Parameters<typeof inParallel>[2]>[1]) => {
+    begun.push(item);
+    await place.whileWaiting(() => answered);
+    return item;
+  };
+
+  const all = inParallel(items, 3, work, String);
+  for (let round = 0; round < 600; round += 1) await tick();
+
+  assert.equal(begun.length, 503);
+  answer();
+  assert.deepEqual(await all, items);
+});
+
 const waited = (rounds: number) =>
   Array.from({ length: rounds }).reduce<Promise<void>>((before) => before.then(tick), Promise.resolve());

@@ -85,10 +85,7 @@ const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
   'lambda/signing/trust-parameter.ts': ['SSMClient', 'boundedAnswer'],
   'lambda/storage/atomic-file.ts': ['readSync', 'the bounded helper itself'],
   'lambda/storage/file-lock.ts': ['readFile startProgram', 'flock(1) prints nothing; /proc of this kernel'],
-  'lambda/storage/s3-credentials.ts': [
-    'fromContainerMetadata fromInstanceMetadata httpRequest',
-    "the hypervisor's own address; 2 s of silence",
-  ],
+  'lambda/storage/metadata/instance.ts': ['request', 'readBody with MAX_BYTES, one deadline'],
   'lambda/storage/s3.ts': ['S3Client', 'boundedAnswer'],
   // The link is made by the SDK, and nothing is sent.
   'lambda/commands/view/link.ts': ['S3Client', 'no request'],

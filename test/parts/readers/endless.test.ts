@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { createServer as createHttp, type Server as HttpServer } from 'node:http';
+import { createServer as createHttp, type Server as HttpServer, type ServerResponse } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -11,6 +11,7 @@ import { type TestContext, test } from 'node:test';
 import { readBody } from '#common/bounded-body.ts';
 import { MAX_FOREIGN_BYTES } from '#contract/limits.ts';
 import { readRegularFile, readRegularFileSync } from '#storage/atomic-file.ts';
+import { credentialsOf, regionOf } from '#storage/s3-credentials.ts';
 import { loadAgentConfig } from '../../../agent/config/config.ts';
 import { readPlainFile } from '../../../agent/deploy/disk.ts';
 import { readConfigLines } from '../../../agent/haproxy/config-files.ts';
@@ -19,6 +20,7 @@ import { openSocket } from '../../../agent/haproxy/socket.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import { fetchAnswer } from '../../../lambda/preflight/fetch-answer.ts';
 import { loadConfigFile } from '../../../lambda/wiring.ts';
+import { setEnv } from '../../support/env.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const CHUNK = Buffer.alloc(65_536, 'x');
@@ -74,6 +76,27 @@ test('an answer to a challenge', async (t) => {
 
   const answer = await fetchAnswer({ address: '127.0.0.1', port, name: 'a.test', token: 'x' });
   assert.match(JSON.stringify(answer), /EFBIG/);
+});
+
+test("credentials and region of an instance's metadata: an answer without an end, and one that drips", async (t) => {
+  const drip = (response: ServerResponse) => {
+    const timer = setInterval(() => response.write('x'), 100);
+    response.once('close', () => clearInterval(timer));
+  };
+  const behaviours: Record<string, (response: ServerResponse) => void> = { endless: flood, dripping: drip };
+  let behaviour = 'endless';
+  const server = createHttp((_, response) => behaviours[behaviour]?.(response));
+  await listen(t, server, 0);
+  const { port } = server.address() as { port: number };
+  t.after(setEnv({ AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${port}` }));
+
+  await assert.rejects(credentialsOf({})(), { name: 'MetadataProviderError', message: /EFBIG/ });
+  await assert.rejects(regionOf({})(), { name: 'MetadataProviderError', message: /EFBIG/ });
+  behaviour = 'dripping';
+  await Promise.all([
+    assert.rejects(credentialsOf({})(), { name: 'MetadataProviderError', message: /no whole answer/ }),
+    assert.rejects(regionOf({})(), { name: 'MetadataProviderError', message: /no whole answer/ }),
+  ]);
 });
 
 test('files: a pipe that nobody writes to, a device without an end, a sparse file of 8 GiB', async (t) => {

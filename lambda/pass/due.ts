@@ -83,12 +83,17 @@ export function decide(input: DueInput): Decision {
 }
 
 /** @returns what is decided, unless an operator's hold counts */
-export function holdBack(
-  decision: Decision,
-  { hold, published, revoked, now }: Pick<DueInput, 'hold' | 'published' | 'revoked' | 'now'>,
-): Decision {
-  if (hold === undefined || decision.action === 'keep') return decision;
-  if (published !== undefined && isBroken(published, revoked, now)) return decision;
+export function holdBack(decision: Decision, input: HoldInput): Decision {
+  return decision.action === 'keep' ? decision : (heldDecision(input) ?? decision);
+}
+
+type HoldInput = Pick<DueInput, 'hold' | 'published' | 'revoked' | 'now'>;
+type Held = Extract<Decision, { reason: 'held' }>;
+
+/** @returns undefined: no hold counts */
+export function heldDecision({ hold, published, revoked, now }: HoldInput): Held | undefined {
+  if (hold === undefined) return undefined;
+  if (published !== undefined && isBroken(published, revoked, now)) return undefined;
   const ends = [hold.until, published && breaksAt(published)].flatMap((end) => end?.getTime() ?? []);
   return { action: 'defer', reason: 'held', ...(ends.length > 0 && { until: new Date(Math.min(...ends)) }) };
 }

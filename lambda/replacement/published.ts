@@ -19,6 +19,7 @@ export interface PublishedCertificate {
 
 export interface PublishedCertificates {
   certificates: readonly PublishedCertificate[];
+  manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
   /** Fleets whose manifest cannot be read: their certificates are left out. */
   unreadable: ReadonlyMap<FleetName, ContractError | BucketError>;
   /** Published to these fleets and not configured: no pass replaces them. */
@@ -53,5 +54,10 @@ export async function readPublishedCertificates(
   }));
   const names = new Set<string>(config.certificates.map(({ name }) => name));
   const all = [...manifests.values()].flatMap((read) => Object.keys(read?.manifest.certificates ?? {}));
-  return { certificates, unreadable, unconfigured: [...new Set(all)].filter((name) => !names.has(name)) };
+  return {
+    certificates,
+    manifests,
+    unreadable,
+    unconfigured: [...new Set(all)].filter((name) => !names.has(name)),
+  };
 }

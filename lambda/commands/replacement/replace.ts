@@ -23,12 +23,14 @@ import {
   type Command,
   loadConfigAndBucket,
   now,
+  passEnvironmentOf,
   printJson,
   printToStderr,
   recordAction,
 } from '../command.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
+import { heldAmong, heldLine } from './held.ts';
 import { coveredBy, type GivenScope, scopeOf } from './scope.ts';
 import { drillDocument, estimateLine, progressLines } from './text.ts';
 
@@ -158,9 +160,10 @@ async function report(
     left.length === 0
       ? undefined
       : (await drillFromBucket({ ...view, at: [view.config.acme], certificates: left, from }))[0];
+  const held = await heldAmong({ ...passEnvironmentOf(values), bucket: view.bucket }, view, left);
   if (values.json) {
     const head = { version: 1, dryRun: values['dry-run'], covered: covered ?? left.length };
-    printJson({ ...head, requests: progress, estimate: estimate && drillDocument(estimate) });
+    printJson({ ...head, requests: progress, held, estimate: estimate && drillDocument(estimate) });
   }
-  printToStderr(progress.map(progressLines).join('') + estimateLine(estimate, from));
+  printToStderr(progress.map(progressLines).join('') + heldLine(held) + estimateLine(estimate, from));
 }

@@ -13,6 +13,7 @@ import { drillCommand } from '../../../lambda/commands/replacement/drill.ts';
 import { replaceCommand } from '../../../lambda/commands/replacement/replace.ts';
 import { timerCommand } from '../../../lambda/commands/schedule/timer.ts';
 import { statusCommand } from '../../../lambda/commands/status.ts';
+import { writeHold } from '../../../lambda/hold/holds.ts';
 import { Publisher } from '../../../lambda/publication/publisher.ts';
 import { readRequests } from '../../../lambda/replacement/requests.ts';
 import { openSigningKey } from '../../../lambda/signing/signing-key.ts';
@@ -104,6 +105,37 @@ test('all at once wants --yes; then it is asked for, once, with progress and est
   assert.match(cancelled.text, /all requests are ended/);
   assert.deepEqual([await readRequests(bucket), after.status], [[], 0]);
   assert.match(after.text, /no replacement is asked for/);
+});
+
+test('what an operator holds is named, with its reason, as plan names it', async (t) => {
+  const { bucket, run } = await stage(t);
+  const word = { at: new Date().toISOString(), reason: 'old phones', by: 'a test' };
+  const until = '2999-01-02T03:04:00.000Z';
+  for (const [name, more] of [
+    ['b', {}],
+    ['c', { until }],
+    ['d', { until: '2020-01-01T00:00:00.000Z' }],
+  ] as const) {
+    await writeHold(bucket, { certificate: certificateName.parse(name) }, { ...word, ...more });
+  }
+
+  const asked = await run('replace', '--all', '--yes');
+  const progress = await run('replace', '--json');
+  await writeHold(bucket, { fleet }, word);
+  const fleetHeld = await run('replace', '--all', '--dry-run');
+
+  assert.match(
+    asked.text,
+    /^held, and not replaced until then: b until \S+ \S+ \(old phones\), c until \S+ \S+ \(old phones\); pemfleet hold shows all/m,
+  );
+  const { held } = JSON.parse(
+    progress.text.slice(progress.text.indexOf('{'), progress.text.lastIndexOf('}') + 1),
+  );
+  assert.deepEqual(
+    held.map((one: object) => [...Object.keys(one), ...Object.values(one).slice(0, 2)].join(' ')),
+    ['certificate reason until b old phones', 'certificate reason until c old phones'],
+  );
+  assert.match(fleetHeld.text, /^held, .*: a until .*, b until .*, c until .*, d until /m);
 });
 
 test('a file of serials: only those that are in force here are asked for', async (t) => {

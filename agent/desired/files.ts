@@ -1,6 +1,7 @@
 /** The files that the manifest wants on this host. */
 import { type CertificateName, type FleetName, layout, pemFileName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
+import { entriesOf } from '#contract/shard/content.ts';
 import type { Listing } from '../haproxy/crt-list-line.ts';
 
 /** A name of a certificate for which HAProxy hands out another certificate. */
@@ -72,8 +73,7 @@ interface DesiredStaple {
 }
 
 export function desiredFiles(fleet: FleetName, manifest: Manifest): DesiredFile[] {
-  return Object.entries(manifest.certificates).flatMap(([name, entry]) => {
-    const certificate = name as CertificateName;
+  return [...entriesOf(manifest)].flatMap(([certificate, entry]) => {
     // One beyond the manifest's own would keep each later entry out.
     const sequence = entry.sequence && Math.min(entry.sequence, manifest.sequence ?? 1);
     return entry.pems.map((pem) => ({

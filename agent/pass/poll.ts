@@ -12,6 +12,7 @@ import {
   readHead,
   type SignedManifest,
 } from '#contract/root.ts';
+import { withShardContent } from '#contract/shard/content.ts';
 import type { ShardDigests } from '#contract/shard/node.ts';
 import { readShards } from '#contract/shard/read.ts';
 import type { HostBucket, StoredObject } from '#storage/bucket.ts';
@@ -21,7 +22,7 @@ import { asBlocker, type Blocker } from '../blocker.ts';
 import { trustPlaces } from '../config/config.ts';
 import { HostError } from '../errors.ts';
 import type { Ownership } from '../state/ownership.ts';
-import { parsedShard, storedShard } from '../state/shards.ts';
+import { knownSubtrees, parsedShard, storedShard } from '../state/shards.ts';
 import type { StateDirectory, StoredManifest } from '../state/state.ts';
 import { blankMemory, readTrust } from '../state/trust.ts';
 import { headDigest, type Refusal } from '../trust/accept.ts';
@@ -224,8 +225,7 @@ async function storedManifest(
   const stored = { fleet, etag, body: body.toString('utf8'), manifest, head };
   if (shards === undefined) return stored;
   const parts = await fetchShards(context, shards);
-  const { certificates, tombstones } = parts;
-  return { ...stored, manifest: { ...manifest, certificates, tombstones }, shards: parts };
+  return { ...stored, manifest: withShardContent(manifest, parts), shards: parts };
 }
 
 /** All of a tree, or an error: then the last good manifest stays in force, and the next poll reads the root again. */
@@ -240,7 +240,7 @@ async function fetchShards({ agent, known, reader }: Poll, shards: ShardDigests)
     return body;
   };
   try {
-    const read = await readShards(fleet, shards, { cached: parsedShard, fetch });
+    const read = await readShards(fleet, shards, { cached: parsedShard, known: knownSubtrees, fetch });
     return { ...read, digests: shards, fetched };
   } catch (error) {
     reader.reads.set(layout.root(fleet), known.manifest?.etag);

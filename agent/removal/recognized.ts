@@ -4,6 +4,7 @@
  */
 import { type CertificateName, pemFileName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
+import { entriesOf } from '#contract/shard/content.ts';
 import type { FileRecord } from '../state/file-record.ts';
 import type { AgentState } from '../state/state.ts';
 
@@ -11,10 +12,10 @@ type Records = AgentState['files'];
 type Digests = readonly { sha256: string }[];
 
 /** Names of files that may be ours, beside those of the records. */
-export function possibleFiles({ certificates, tombstones = {} }: Manifest, records: Records): string[] {
-  const renewed = Object.entries(certificates).filter(([, { previous }]) => previous !== undefined);
-  const names = [...Object.keys(tombstones), ...renewed.map(([name]) => name)];
-  const files = names.flatMap((name) => possibleFileNames(name as CertificateName));
+export function possibleFiles(manifest: Manifest, records: Records): string[] {
+  const renewed = [...entriesOf(manifest)].filter(([, { previous }]) => previous !== undefined);
+  const ended = Object.keys(manifest.tombstones ?? {}) as CertificateName[];
+  const files = [...ended, ...renewed.map(([name]) => name)].flatMap(possibleFileNames);
   return files.filter((file) => records.get(file) === undefined);
 }
 
@@ -28,7 +29,7 @@ export const possibleFileNames = (name: CertificateName): string[] => [
 /** @returns `records` itself where there is no such file */
 export function withRecognized(
   records: Records,
-  { certificates, tombstones = {} }: Manifest,
+  manifest: Manifest,
   disk: ReadonlyMap<string, { sha256: string }>,
 ): Records {
   const recognized = new Map<string, FileRecord>();
@@ -40,8 +41,8 @@ export function withRecognized(
       if (isOurs && records.get(file) === undefined) recognized.set(file, { certificate, written: [onDisk] });
     }
   };
-  for (const [name, { pems }] of Object.entries(tombstones)) recognize(name, pems);
-  for (const [name, { previous }] of Object.entries(certificates)) {
+  for (const [name, { pems }] of Object.entries(manifest.tombstones ?? {})) recognize(name, pems);
+  for (const [name, { previous }] of entriesOf(manifest)) {
     if (previous !== undefined) recognize(name, previous.pems);
   }
   return records.with(recognized);

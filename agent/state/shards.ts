@@ -9,7 +9,7 @@ import { inParallel } from '#common/in-parallel.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { MAX_SHARD_BYTES } from '#contract/limits.ts';
 import type { Shard, ShardDigests } from '#contract/shard/node.ts';
-import type { ReadShards } from '#contract/shard/read.ts';
+import type { KnownSubtrees, ReadShards } from '#contract/shard/read.ts';
 import { readRegularFile } from '#storage/atomic-file.ts';
 import { ownerOf } from './documents.ts';
 
@@ -20,7 +20,7 @@ const AT_ONCE = 32;
 const parsed = new Map<string, StoredShards>();
 
 /** What a poll has read of a sharded manifest. */
-export interface StoredShards extends Pick<ReadShards, 'certificates' | 'tombstones' | 'tree'> {
+export interface StoredShards extends Pick<ReadShards, 'leaves' | 'ended' | 'tree'> {
   /** Of the root. */
   digests: ShardDigests;
   /** By digest: the bytes of those that were fetched. */
@@ -36,7 +36,10 @@ export function parsedShard(sha256: string): Shard | undefined {
   return undefined;
 }
 
-/** What this process has read under these digests: putting 50,000 certificates together takes 20 ms. */
+/** Of what this process has parsed. */
+export const knownSubtrees: KnownSubtrees = new WeakMap();
+
+/** What this process has read under these digests. */
 export function parsedShards(directory: string, digests: ShardDigests): StoredShards | undefined {
   const last = parsed.get(directory);
   return last?.digests.every((sha256, slot) => sha256 === digests[slot]) ? last : undefined;
@@ -80,10 +83,16 @@ export async function sweepShards(
   before: StoredShards | undefined,
 ): Promise<void> {
   const folder = join(directory, FOLDER);
-  const files = before === undefined ? await readdir(folder) : [...before.tree.keys()].map(fileOf);
+  const files = before === undefined ? await readdir(folder) : goneFrom(before, tree).map(fileOf);
   for (const file of files) {
     if (!tree.has(file.slice(0, -'.json'.length))) await rm(join(folder, file), { force: true });
   }
+}
+
+function goneFrom(before: StoredShards, tree: StoredShards['tree']): string[] {
+  const gone: string[] = [];
+  for (const sha256 of before.tree.keys()) if (!tree.has(sha256)) gone.push(sha256);
+  return gone;
 }
 
 interface Owner {

@@ -12,6 +12,7 @@ import { parseJson } from '#contract/json.ts';
 import { type FleetName, fleetName, type HostName, sha256Hex } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import { parseRootParts, type SignedManifest } from '#contract/root.ts';
+import { withShardContent } from '#contract/shard/content.ts';
 import type { ShardDigests } from '#contract/shard/node.ts';
 import { readShards } from '#contract/shard/read.ts';
 import type { HostError } from '../errors.ts';
@@ -38,6 +39,7 @@ import {
 } from './shard-files.ts';
 import { ShardedMap, shardOf, toRecord } from './sharded-map.ts';
 import {
+  knownSubtrees,
   parsedShard,
   parsedShards,
   type StoredShards,
@@ -220,9 +222,9 @@ async function withShards(directory: string, stored: StoredManifest): Promise<St
   const fetch = (_: string, sha256: string) => storedShard(directory, sha256);
   try {
     const read =
-      parsedShards(directory, shards) ?? (await readShards(fleet, shards, { cached: parsedShard, fetch }));
-    const { certificates, tombstones } = read;
-    const manifest = { ...stored.manifest, certificates, tombstones };
+      parsedShards(directory, shards) ??
+      (await readShards(fleet, shards, { cached: parsedShard, known: knownSubtrees, fetch }));
+    const manifest = withShardContent(stored.manifest, read);
     return { ...stored, manifest, shards: { ...read, digests: shards, fetched: new Map() } };
   } catch (error) {
     if (error instanceof ContractError) return 'broken';

@@ -114,10 +114,13 @@ function shardsAfter(
   before: Together | undefined,
   files: readonly FileStatus[],
 ): readonly Shard[] | undefined {
-  if (before?.files.length !== files.length) return undefined;
+  const { length } = files;
+  if (before?.files.length !== length) return undefined;
   const changes = new Map<FileStatus, FileStatus>();
-  for (const [index, file] of files.entries()) {
+  // An iterator of 50,000 would take longer than all the rest.
+  for (let index = 0; index < length; index += 1) {
     const former = before.files[index] as FileStatus;
+    const file = files[index] as FileStatus;
     if (former === file) continue;
     if (former.file !== file.file) return undefined;
     changes.set(former, file);

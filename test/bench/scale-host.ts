@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { hostName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
+import { certificatesIn } from '#contract/shard/content.ts';
 import { isInner } from '#contract/shard/node.ts';
 import type { Agent } from '../../agent/agent.ts';
 import { type DesiredAction, doneOutcome, NOTHING_DEPLOYED } from '../../agent/deploy/action.ts';
@@ -15,7 +16,13 @@ import { type PollResult, pollOrKeep, readKnown } from '../../agent/pass/poll.ts
 import { withIntents, withOutcomes } from '../../agent/pass/records.ts';
 import { newMemory } from '../../agent/state/memory.ts';
 import { readOwnership } from '../../agent/state/ownership.ts';
-import { readStateDirectory, type StoredManifest, saveManifest, saveState } from '../../agent/state/state.ts';
+import {
+  type AgentState,
+  readStateDirectory,
+  type StoredManifest,
+  saveManifest,
+  saveState,
+} from '../../agent/state/state.ts';
 import { saveStatus } from '../../agent/state/status.ts';
 import { saveTrust } from '../../agent/state/trust.ts';
 import { type CountedBucket, fleet } from './scale-stage.ts';
@@ -49,8 +56,8 @@ export class BenchHost {
     if (polled.trust) await saveTrust({ stateDir, instances: [] }, polled.trust, known.saved);
     ownership.keepTrust(polled.trust);
     await saveManifest(stateDir, polled.manifest, stored.manifest);
-    const actions = actionsBetween(stored.manifest?.manifest, polled.manifest);
     const before = ownership.recordsWith(stored.state);
+    const actions = actionsFor(polled.manifest, before);
     const intended = withIntents(before, actions);
     await ownership.save(intended);
     await saveState(stateDir, intended, stored.state);
@@ -73,35 +80,45 @@ export class BenchHost {
 }
 
 /** What a look at the host would say of certificates that were published: of a sharded manifest, only fetched shards have any. */
-function actionsBetween(before: Manifest | undefined, after: StoredManifest): DesiredAction[] {
-  const entries = [...(after.shards?.fetched.keys() ?? [])].flatMap((sha256) => {
-    const shard = after.shards?.tree.get(sha256);
-    return shard === undefined || isInner(shard) ? [] : Object.entries(shard.certificates);
-  });
-  const candidates = after.shards === undefined ? Object.entries(after.manifest.certificates) : entries;
-  const changed = candidates.filter(([name, entry]) => {
-    const known = before?.certificates[name as keyof Manifest['certificates']];
-    return JSON.stringify(known) !== JSON.stringify(entry);
-  });
-  const manifest = { ...after.manifest, certificates: Object.fromEntries(changed) };
-  return desiredFiles(fleet, manifest).map((desired) => ({
-    ...{ kind: 'update', file: desired.file, certificate: desired.certificate, desired, reason: 'renewed' },
-    isProvedLast: false,
-  }));
+function actionsFor({ manifest, shards }: StoredManifest, { files }: AgentState): DesiredAction[] {
+  const fetched = shards && [...shards.fetched.keys()].flatMap((sha256) => shards.tree.get(sha256) ?? []);
+  const leaves = fetched?.flatMap((shard) => (isInner(shard) ? [] : [shard])) ?? [
+    { tombstones: {}, ...manifest },
+  ];
+  const { fleet: own, version, updatedAt, sequence } = manifest;
+  const changed = { ...{ version, fleet: own, updatedAt, sequence }, certificates: certificatesIn(leaves) };
+  const desired = desiredFiles(fleet, changed as Manifest);
+  return desired
+    .filter(({ file, sha256 }) => files.get(file)?.written[0] !== sha256)
+    .map((one) => ({
+      ...{ kind: 'update', file: one.file, certificate: one.certificate, desired: one, reason: 'renewed' },
+      isProvedLast: false,
+    }));
 }
 
+/** The bench replaces the files that have changed: to make the status anew of all files belongs to the look at the host. */
 function statusAfter(before: HostStatus | undefined, actions: readonly DesiredAction[]): HostStatus {
   const reportedAt = new Date().toISOString();
-  const changed = new Map(
-    actions.map(({ desired: { file, certificate, sha256, serial, notAfter } }) => [
-      file,
-      {
-        ...{ file, certificate, state: 'served', since: reportedAt, wanted: { sha256, serial } },
-        ...{ disk: { sha256 }, handshakes: [BIND] },
-        runtime: { serial, notAfter: notAfter.toISOString(), chainLength: 2 },
-      } satisfies FileStatus,
-    ]),
+  const changed = actions.map(
+    ({ desired: { file, certificate, sha256, serial, notAfter } }): FileStatus => ({
+      ...{ file, certificate, state: 'served', since: reportedAt, wanted: { sha256, serial } },
+      ...{ disk: { sha256 }, handshakes: [BIND] },
+      runtime: { serial, notAfter: notAfter.toISOString(), chainLength: 2 },
+    }),
   );
-  const files = before?.files.map((one) => changed.get(one.file) ?? one) ?? [...changed.values()];
+  const isFirst = before === undefined;
+  const files = isFirst ? changed.sort((a, b) => (a.file < b.file ? -1 : 1)) : [...before.files];
+  if (!isFirst) for (const one of changed) files[placeOf(one.file, files)] = one;
   return { version: 1, fleet, host, reportedAt, agent: { version: '0' }, haproxy: [{ socket: '/s' }], files };
+}
+
+/** Files are in the order of their names. */
+function placeOf(file: string, files: readonly FileStatus[]): number {
+  let [low, high] = [0, files.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((files[middle]?.file ?? '') < file) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -17,17 +17,15 @@ export interface Programs {
   publishAll(bucket: CountedBucket, count: number): Promise<void>;
   /** Publishes a new version of some of them in one commit. */
   publish(bucket: CountedBucket, indexes: readonly number[], version: number): Promise<void>;
-  /** Reads all that a pass decides about. @returns the number of certificates */
-  survey(bucket: CountedBucket): Promise<number>;
-  /** A resident host. @returns the number of certificates */
+  /** Reads all that a pass decides about. */
+  survey(bucket: CountedBucket): Promise<unknown>;
+  /** A resident host. */
   host(bucket: CountedBucket): {
-    poll(): Promise<number>;
+    poll(): Promise<void>;
     /** What the host itself has written since a time, in ms. */
     bytesSince?(time: number): number;
   };
 }
-
-const count = ({ certificates }: Pick<Manifest, 'certificates'>) => Object.keys(certificates).length;
 
 const version1: Programs = {
   async publishAll(bucket, size) {
@@ -40,16 +38,17 @@ const version1: Programs = {
     for (const index of indexes) await bucket.putPem(index, version);
     await put1(bucket, { ...manifest, certificates });
   },
-  survey: async (bucket) => count(await read1(bucket)),
+  survey: read1,
   host(bucket) {
-    let [etag, manifest]: [string, Manifest] = ['', empty1()];
+    let [etag, inForce]: [string, Manifest | undefined] = ['', undefined];
     return {
       async poll() {
         const answer = await bucket.get(layout.manifest(fleet), { ifNoneMatch: etag });
-        if (answer === undefined || answer === 'not-modified') return count(manifest);
-        [etag, manifest] = [answer.etag, parse1(answer.body)];
+        if (answer === undefined || answer === 'not-modified') return;
+        const manifest = parse1(answer.body);
+        if (inForce?.updatedAt === manifest.updatedAt && etag === answer.etag) return;
+        [etag, inForce] = [answer.etag, manifest];
         await getPem(bucket);
-        return count(manifest);
       },
     };
   },
@@ -73,15 +72,13 @@ const version2: Programs = {
   survey: surveyShards,
   host(bucket) {
     const host = new BenchHost(bucket);
-    let [reads, certificates]: [Reads, number] = [new Map(), 0];
+    let reads: Reads = new Map();
     return {
       bytesSince: (time) => host.bytesSince(time),
       async poll() {
-        if (await isUnchangedIn(bucket, reads)) return certificates;
-        const polled = await host.pass();
-        [reads, certificates] = [polled.reads, count(polled.manifest?.manifest ?? empty2())];
+        if (await isUnchangedIn(bucket, reads)) return;
+        reads = (await host.pass()).reads;
         await getPem(bucket);
-        return certificates;
       },
     };
   },
@@ -129,11 +126,10 @@ async function put1(bucket: CountedBucket, manifest: Manifest): Promise<void> {
   await bucket.put(layout.manifest(fleet), serializeManifest(manifest));
 }
 
-async function surveyShards(bucket: CountedBucket): Promise<number> {
+async function surveyShards(bucket: CountedBucket): Promise<void> {
   const { memory, signing } = publisherOptions(bucket);
-  const { manifest } = await readRoot(asBucket(bucket), fleet, signing, memory);
+  await readRoot(asBucket(bucket), fleet, signing, memory);
   await memory.shardsOf(fleet).saveSummary();
-  return count(manifest ?? empty2());
 }
 
 const asBucket = (bucket: CountedBucket) => bucket as unknown as Bucket;

@@ -1,9 +1,10 @@
 /** Reads a tree of shards. Objects never change, so a reader fetches only those that it does not have from an earlier reading. */
 import { ContractError, codeOf } from '#contract/errors.ts';
-import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
-import type { ManifestEntry, Tombstone } from '#contract/manifest.ts';
+import { type FleetName, layout } from '#contract/layout.ts';
 import {
+  type InnerShard,
   isInner,
+  type LeafShard,
   MAX_LEVELS,
   MAX_SHARDED,
   parseShard,
@@ -15,6 +16,23 @@ import {
 /** Fetches at the same time. */
 const AT_ONCE = 32;
 
+/** An inner node with all that is below it. */
+interface Subtree {
+  /** Where it is: its certificates belong there, and nowhere else. */
+  path: string;
+  /** By digest: all nodes below it. */
+  nodes: ReadonlyMap<string, Shard>;
+  leaves: readonly LeafShard[];
+  /** Those of them with a tombstone. */
+  ended: readonly LeafShard[];
+  certificates: number;
+  /** None of them is lost. */
+  isWhole: boolean;
+}
+
+/** What earlier readings have put together: a shard never changes, so of a large tree only the path to a change is walked again. */
+export type KnownSubtrees = WeakMap<InnerShard, Subtree>;
+
 export interface ShardSource {
   /** What an earlier reading returned; undefined: it has to be fetched. */
   cached(sha256: string): Shard | undefined;
@@ -22,11 +40,15 @@ export interface ShardSource {
   fetch(key: string, sha256: string): Promise<Buffer | undefined>;
   /** Of a reader that can do without a shard, for it makes the tree anew: told of each that is missing or altered. */
   lost?(sha256: string): void;
+  /** Of a reader whose `cached` always returns the same object; absent: the whole tree is walked. */
+  known?: KnownSubtrees;
 }
 
 export interface ReadShards {
-  certificates: Record<CertificateName, ManifestEntry>;
-  tombstones: Record<CertificateName, Tombstone>;
+  /** All of the tree: content.ts has what they say. */
+  leaves: readonly LeafShard[];
+  /** Those of them with a tombstone. */
+  ended: readonly LeafShard[];
   /** By digest: all nodes of the tree. */
   tree: ReadonlyMap<string, Shard>;
   /** Digests of those that were fetched. */
@@ -44,22 +66,22 @@ export async function readShards(
   source: ShardSource,
   maxCertificates = MAX_SHARDED,
 ): Promise<ReadShards> {
-  const read = { certificates: {}, tombstones: {} } as Pick<ReadShards, 'certificates' | 'tombstones'>;
   const tree = new Map<string, Shard>();
   const fetched: string[] = [];
   let count = 0;
   let children = childrenOf(fleet, digests, []);
-  const take = ({ sha256, path }: Child, shard: Shard): Child[] => {
+  const add = (sha256: string, shard: Shard) => {
     if (tree.has(sha256)) throw broken(fleet, `names the shard ${sha256} twice`);
     tree.set(sha256, shard);
-    if (isInner(shard)) return childrenOf(fleet, shard.shards, path);
-    for (const name of Object.keys(shard.certificates) as CertificateName[]) {
-      read.certificates[name] = shard.certificates[name] as ManifestEntry;
-      count += 1;
-    }
-    Object.assign(read.tombstones, shard.tombstones);
+  };
+  const take = ({ sha256, path }: Child, shard: Shard): Child[] => {
+    add(sha256, shard);
+    const subtree = isInner(shard) ? knownAt(path, shard, source) : undefined;
+    for (const [below, node] of subtree?.nodes ?? []) add(below, node);
+    const isWalked = isInner(shard) && subtree === undefined;
+    count += subtree?.certificates ?? (isInner(shard) ? 0 : Object.keys(shard.certificates).length);
     if (count > maxCertificates) throw broken(fleet, `has more than ${maxCertificates} certificates`);
-    return [];
+    return isWalked ? childrenOf(fleet, shard.shards, path) : [];
   };
   while (children.length > 0) {
     const next: Child[] = [];
@@ -81,7 +103,49 @@ export async function readShards(
     }
     children = next;
   }
-  return { ...read, tree, fetched };
+  const { leaves, ended } = subtreeOf({ shards: digests }, [], tree, source);
+  return { leaves, ended, tree, fetched };
+}
+
+function knownAt(path: ShardPath, shard: InnerShard, { known }: ShardSource): Subtree | undefined {
+  const subtree = known?.get(shard);
+  return subtree?.path === path.join() ? subtree : undefined;
+}
+
+/** Of what is read. Remembers each inner node of which nothing is lost. */
+function subtreeOf(
+  shard: InnerShard,
+  path: ShardPath,
+  tree: ReadonlyMap<string, Shard>,
+  source: ShardSource,
+): Subtree {
+  const known = knownAt(path, shard, source);
+  if (known !== undefined) return known;
+  const nodes = new Map<string, Shard>();
+  const [leaves, ended]: [LeafShard[], LeafShard[]] = [[], []];
+  let certificates = 0;
+  let isWhole = true;
+  for (const [slot, sha256] of shard.shards.entries()) {
+    const child = sha256 === null ? undefined : tree.get(sha256);
+    isWhole &&= sha256 === null || child !== undefined;
+    if (sha256 === null || child === undefined) continue;
+    nodes.set(sha256, child);
+    if (isInner(child)) {
+      const below = subtreeOf(child, [...path, slot], tree, source);
+      for (const [digest, node] of below.nodes) nodes.set(digest, node);
+      for (const leaf of below.leaves) leaves.push(leaf);
+      for (const leaf of below.ended) ended.push(leaf);
+      certificates += below.certificates;
+      isWhole &&= below.isWhole;
+    } else {
+      leaves.push(child);
+      if (Object.keys(child.tombstones).length > 0) ended.push(child);
+      certificates += Object.keys(child.certificates).length;
+    }
+  }
+  const subtree = { path: path.join(), nodes, leaves, ended, certificates, isWhole };
+  if (isWhole) source.known?.set(shard, subtree);
+  return subtree;
 }
 
 function parseUnlessLost(

@@ -5,6 +5,7 @@ import { codeOf } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry, Tombstone } from '#contract/manifest.ts';
 import type { SignedManifest } from '#contract/root.ts';
+import { certificatesIn, tombstonesIn } from '#contract/shard/content.ts';
 import { NO_SHARDS, parseShard, type Shard, type ShardDigests } from '#contract/shard/node.ts';
 import { type ReadShards, readShards } from '#contract/shard/read.ts';
 import { changeShards, type ShardChange, type WrittenShards, wantsShards } from '#contract/shard/write.ts';
@@ -84,11 +85,11 @@ export class FleetShards {
   async read(digests: ShardDigests): Promise<Content> {
     this.#root = digests;
     const known = await this.#knownShards();
-    const { certificates, tombstones, tree } = await this.#readTree(digests, known);
+    const { leaves, ended, tree } = await this.#readTree(digests, known);
     this.#known = new Map(
       [...tree].map(([sha256, shard]) => [sha256, known.get(sha256) ?? summaryOf(shard)]),
     );
-    return { certificates, tombstones };
+    return { certificates: certificatesIn(leaves), tombstones: tombstonesIn(ended) };
   }
 
   /**
@@ -159,7 +160,8 @@ export class FleetShards {
   }
 
   async #whole(shards: ShardDigests, after: SignedManifest): Promise<SignedManifest> {
-    const { certificates: whole } = await this.#readTree(shards, new Map());
+    const { leaves } = await this.#readTree(shards, new Map());
+    const whole = certificatesIn(leaves);
     const entries = Object.entries(after.certificates).map(([name, entry]) => {
       return [name, withReceipts(entry, whole[name as CertificateName])];
     });

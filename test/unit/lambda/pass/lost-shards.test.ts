@@ -5,6 +5,7 @@ import { MINUTE_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { parseRootParts } from '#contract/root.ts';
+import { certificatesIn } from '#contract/shard/content.ts';
 import { readShards } from '#contract/shard/read.ts';
 import { readUnlessSpoilt } from '#storage/cached-document.ts';
 import { runPass } from '../../../../lambda/pass/run-pass.ts';
@@ -57,7 +58,8 @@ async function readAsHost(bucket: MemoryBucket) {
   const root = await bucket.get(layout.root(fleet));
   const { shards } = parseRootParts(fleet, root?.body ?? Buffer.alloc(0));
   const fetch = async (key: string) => (await readUnlessSpoilt(bucket, key))?.body;
-  return readShards(fleet, shards ?? [], { cached: () => undefined, fetch });
+  const { leaves } = await readShards(fleet, shards ?? [], { cached: () => undefined, fetch });
+  return { certificates: certificatesIn(leaves) };
 }
 
 const SPOILT: [what: string, spoil: (bucket: MemoryBucket, key: string) => Promise<unknown>][] = [

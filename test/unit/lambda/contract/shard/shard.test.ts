@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { ContractError } from '#contract/errors.ts';
 import { type CertificateName, fleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry, Tombstone } from '#contract/manifest.ts';
+import { certificatesIn, entriesOf, tombstonesIn, withShardContent } from '#contract/shard/content.ts';
 import {
   isInner,
   type LeafShard,
@@ -15,7 +16,7 @@ import {
   serializeShard,
   slotOf,
 } from '#contract/shard/node.ts';
-import { readShards } from '#contract/shard/read.ts';
+import { type KnownSubtrees, readShards } from '#contract/shard/read.ts';
 import { changeShards, type ShardChange, wantsShards } from '#contract/shard/write.ts';
 import { makeEntry, named } from '../../../../support/issuer/documents.ts';
 import { randomFrom } from '../../../../support/random.ts';
@@ -55,17 +56,19 @@ class Tree {
     return [...written.values()].map(({ text }) => text);
   }
 
-  read(cached: ReadonlyMap<string, Shard> = new Map(), maxCertificates = 50_000) {
+  async read(
+    cached: ReadonlyMap<string, Shard> = new Map(),
+    maxCertificates = 50_000,
+    known?: KnownSubtrees,
+  ) {
     const fetch = async (key: string) => {
       const text = this.objects.get(key);
       return text === undefined ? undefined : Buffer.from(text);
     };
-    return readShards(
-      fleet,
-      this.digests,
-      { cached: (digest) => cached.get(digest), fetch },
-      maxCertificates,
-    );
+    const source = { cached: (digest: string) => cached.get(digest), fetch, ...(known && { known }) };
+    const read = await readShards(fleet, this.digests, source, maxCertificates);
+    const { leaves, ended: withTombstones } = read;
+    return { ...read, certificates: certificatesIn(leaves), tombstones: tombstonesIn(withTombstones) };
   }
 }
 
@@ -143,6 +146,125 @@ test('random changes: the tree says what a plain record says', async () => {
     shards = read.tree;
     assert.deepEqual(read.certificates, { ...Object.fromEntries(plain) });
   }
+});
+
+/** So many below four nodes of the root that each of them is an inner one. */
+const CROWD = Array.from({ length: 6_000 }, (_, index) => `c${index}.test`)
+  .filter((name) => slotOf(named(name), 0) < 4)
+  .slice(0, 300);
+
+async function crowdedTree(): Promise<Tree> {
+  const tree = new Tree();
+  await tree.change(CROWD.map((name) => [name, { entry: entryOf(name), tombstone: undefined }]));
+  return tree;
+}
+
+/** A reader that keeps what it has put together, as the agent does. */
+class ResidentReader {
+  readonly #known: KnownSubtrees = new WeakMap();
+  #shards: ReadonlyMap<string, Shard> = new Map();
+
+  async read(tree: Tree) {
+    const read = await tree.read(this.#shards, 50_000, this.#known);
+    this.#shards = read.tree;
+    return read;
+  }
+}
+
+test('random changes, roots put back and shards that are lost: who keeps subtrees reads what a new reader reads', async () => {
+  const random = randomFrom(1404);
+  const [tree, resident] = [await crowdedTree(), new ResidentReader()];
+  const roots = [tree.digests];
+  let refused = 0;
+  for (let round = 0; round < 40; round += 1) {
+    if (random() < 0.3) {
+      tree.digests = roots[Math.floor(random() * roots.length)] ?? NO_SHARDS;
+    } else {
+      const names = Array.from(
+        { length: Math.ceil(random() * 4) },
+        () => CROWD[Math.floor(random() * 300)] ?? '',
+      );
+      const changeOf = (): ShardChange => ({
+        entry: random() < 0.3 ? undefined : entryOf(`${round}`),
+        tombstone: random() < 0.3 ? ended : undefined,
+      });
+      await tree.change(names.map((name) => [name, changeOf()] as const));
+      roots.push(tree.digests);
+    }
+    const [key = '', text = ''] = [...tree.objects].at(-1) ?? [];
+    const isLost = random() < 0.3;
+    if (isLost) tree.objects.delete(key);
+    const whole = await tree.read().catch((error: unknown) => error);
+    const read = await resident.read(tree).catch((error: unknown) => error);
+    if (isLost) tree.objects.set(key, text);
+    if (isLost && read instanceof ContractError) {
+      refused += 1;
+      assert.equal((whole as ContractError).message, read.message);
+      continue;
+    }
+
+    // It needs no shard that it has read before.
+    const expected = isLost ? await tree.read() : whole;
+    const contentOf = ({ certificates, tombstones, tree: nodes }: Awaited<ReturnType<Tree['read']>>) => ({
+      ...{ certificates, tombstones, digests: [...nodes.keys()].sort() },
+    });
+    assert.deepEqual(
+      contentOf(read as Awaited<ReturnType<Tree['read']>>),
+      contentOf(expected as Awaited<ReturnType<Tree['read']>>),
+    );
+  }
+  assert.ok(refused > 3, `${refused}`);
+});
+
+test('who keeps subtrees sees one change, and the same shard put back', async () => {
+  const [tree, resident, [name = '']] = [await crowdedTree(), new ResidentReader(), CROWD];
+  const before = tree.digests;
+  const first = await resident.read(tree);
+  await tree.change([[name, { entry: entryOf('new'), tombstone: ended }]]);
+
+  const changed = await resident.read(tree);
+  tree.digests = before;
+  const back = await resident.read(tree);
+
+  assert.equal(changed.leaves.filter((leaf) => !first.leaves.includes(leaf)).length, 1);
+  assert.deepEqual(
+    [changed, back].map(({ certificates, tombstones }) => [certificates[named(name)], tombstones]),
+    [
+      [entryOf('new'), { [name]: ended }],
+      [entryOf(name), {}],
+    ],
+  );
+});
+
+test('who keeps subtrees refuses one that is named twice, one in another place, and too many certificates', async () => {
+  const [tree, known] = [await crowdedTree(), new WeakMap() as KnownSubtrees];
+  const { tree: shards } = await tree.read(new Map(), 300, known);
+  const { digests } = tree;
+
+  assert.match((await rejectedBy(tree.read(shards, 299, known))).message, /more than 299/);
+  tree.digests = digests.with(7, digests[0] ?? null);
+  assert.match((await rejectedBy(tree.read(shards, 300, known))).message, /twice/);
+  const moved = NO_SHARDS.with(7, digests[0] ?? null);
+  tree.digests = moved;
+  assert.match((await rejectedBy(tree.read(new Map(), 300, known))).message, /does not belong/);
+});
+
+test('a manifest with leaves says what it says with their record, also as a copy', async () => {
+  const tree = await treeOf(600);
+  await tree.change([['old.test', { entry: undefined, tombstone: ended }]]);
+  const read = await tree.read();
+  const { certificates, tombstones } = read;
+  const empty = { version: 2 as const, fleet, updatedAt: '', certificates: {} };
+
+  const manifest = withShardContent(empty, read);
+  const [name] = Object.keys(certificates).map(named);
+  const copy = { ...manifest, certificates: name ? { [name]: entryOf('copy') } : {} };
+
+  assert.deepEqual(Object.fromEntries(entriesOf(manifest)), certificates);
+  assert.deepEqual(manifest, { ...empty, certificates, tombstones });
+  assert.deepEqual(Object.keys(tombstones), ['old.test']);
+  assert.deepEqual([...entriesOf(copy)], [[name, entryOf('copy')]]);
+  assert.deepEqual(Object.fromEntries(entriesOf({ certificates })), certificates);
 });
 
 test('entries that are large make small leaves: a change of one costs no megabyte', async () => {

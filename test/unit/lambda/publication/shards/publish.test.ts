@@ -6,6 +6,7 @@ import { type CertificateName, layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { readReceipt } from '#contract/receipt.ts';
 import { parseRootParts } from '#contract/root.ts';
+import { withShardContent } from '#contract/shard/content.ts';
 import { readShards } from '#contract/shard/read.ts';
 import { readUnlessSpoilt } from '#storage/cached-document.ts';
 import { IssuerMemory } from '../../../../../lambda/publication/ended.ts';
@@ -48,8 +49,8 @@ async function readAsHost(bucket: MemoryBucket) {
   const { manifest, shards } = parseRootParts(fleet, root.body);
   if (shards === undefined) return { isSharded: false, bytes: root.body.length, ...manifest };
   const fetch = async (key: string) => (await readUnlessSpoilt(bucket, key))?.body;
-  const content = await readShards(fleet, shards, { cached: () => undefined, fetch });
-  return { ...manifest, isSharded: true, bytes: root.body.length, ...content };
+  const read = await readShards(fleet, shards, { cached: () => undefined, fetch });
+  return { ...withShardContent(manifest, read), isSharded: true, bytes: root.body.length };
 }
 
 function assertReceipts(certificates: Record<CertificateName, ManifestEntry>): void {

@@ -28,6 +28,7 @@ import { openChannels, servesAlarmTopic } from './notification/channels/open-cha
 import { sendPending } from './notification/notify-changes.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
+import { endInvocation, RESERVE_MS } from './pass/end-of-invocation.ts';
 import { passNotBegun } from './pass/run-pass.ts';
 import type { Pass, PassOptions } from './pass.ts';
 import { probeNames } from './probe/probe-names.ts';
@@ -40,11 +41,6 @@ export interface LambdaContext {
   readonly invokedFunctionArn: string;
   readonly awsRequestId?: string;
 }
-
-/** Left at the end of an invocation to save failures, notify hosts and flush logs. */
-const RESERVE_MS = 20_000;
-/** Of that, what receivers leave for the end. */
-const END_MS = 5_000;
 
 /** Of the first pass. */
 const [RIGHTS_ATTEMPTS, RIGHTS_PAUSE_MS] = [5, 15_000];
@@ -155,21 +151,22 @@ async function pass(context: LambdaContext, options: PassOptions): Promise<{ out
   const { failures } = ended;
   const probed = await probeNames({ bucket, config, timing, log }, result);
   emit({ ...ended.metrics, ...probed }, ended.problems);
-  if (notify) await tell({ bucket, config, log }, notify, context);
-  // Last: whatever becomes of the page, the figures are out.
-  if (!options.dryRun) await writePage({ config, timing, log });
+  // Last: whatever becomes of page and receivers, the figures are out.
+  await endInvocation({
+    remainingMs: () => context.getRemainingTimeInMillis(),
+    page: options.dryRun ? undefined : () => writePage({ config, timing, log }),
+    receivers: notify && ((withinMs) => tell({ bucket, config, log }, notify, withinMs)),
+  });
   if (result.error !== undefined) throw result.error;
   return failIfAny(result.outcomes, failures);
 }
 
-/** What the pass has kept for receivers: of one that hangs, the figures are out. What there is no time for, the next pass sends. */
+/** What the pass has kept for receivers. What there is no time for, the next pass sends. */
 async function tell(
   { bucket, config, log }: Pick<Pass, 'bucket' | 'config' | 'log'>,
   settings: NotifySettings,
-  context: LambdaContext,
+  withinMs: number,
 ): Promise<void> {
-  const withinMs = context.getRemainingTimeInMillis() - END_MS;
-  if (withinMs <= 0) return;
   const now = new Date();
   const channels = openChannels(settings, { env: process.env, now: () => new Date() });
   const { wakeMinutes } = config;

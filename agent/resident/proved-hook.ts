@@ -12,7 +12,13 @@ import { SECOND_MS } from '#common/time.ts';
 import type { Agent, PassResult } from '../agent.ts';
 import { errorFields } from '../pass/log-outcome.ts';
 import { readProofs } from '../proof/document.ts';
-import { type HandedOver, handedKey, readHandedOver, saveHandedOver } from '../proof/handed-over.ts';
+import {
+  forgetHandedOver,
+  type HandedOver,
+  handedKey,
+  readHandedOver,
+  saveHandedOver,
+} from '../proof/handed-over.ts';
 import type { KnownProofs } from '../proof/known.ts';
 import { stateProblemOrThrow } from '../state/documents.ts';
 import { readStateDirectory } from '../state/state.ts';
@@ -49,10 +55,13 @@ export class ProvedHook {
   #shown: Shown | undefined;
   /** As this process has read or written it the last time. */
   #told: HandedOver | undefined;
+  /** Proved before this process: told, where nothing is recorded. */
+  readonly #before: HandedOver;
 
-  private constructor(agent: Agent, told: HandedOver | undefined) {
+  private constructor(agent: Agent, told: HandedOver | undefined, before: HandedOver) {
     this.#agent = agent;
     this.#told = told;
+    this.#before = before;
   }
 
   /**
@@ -61,12 +70,16 @@ export class ProvedHook {
    */
   static async open(agent: Agent): Promise<ProvedHook> {
     const { config, log } = agent;
-    if (config.hooks.proved === undefined) return new ProvedHook(agent, undefined);
+    if (config.hooks.proved === undefined) {
+      const problem = await forgetHandedOver(config.stateDir).catch(stateProblemOrThrow);
+      if (problem !== undefined) log('state.failed', errorFields(problem));
+      return new ProvedHook(agent, undefined, new Map());
+    }
+    const before = await provedSoFar(agent);
     const read = await readHandedOver(config.stateDir, log).catch(stateProblemOrThrow);
-    if (read instanceof Error) return new ProvedHook(agent, undefined);
-    const told = read ?? (await provedSoFar(agent));
-    if (read === undefined) await saveHandedOver(config.stateDir, told);
-    return new ProvedHook(agent, told);
+    if (read instanceof Error) return new ProvedHook(agent, undefined, before);
+    if (read === undefined) await saveHandedOver(config.stateDir, before);
+    return new ProvedHook(agent, read ?? before, before);
   }
 
   /**
@@ -91,7 +104,7 @@ export class ProvedHook {
     const read = await readHandedOver(config.stateDir, log).catch(stateProblemOrThrow);
     // It may say that all of this was told: the status says that it cannot be read.
     if (read instanceof Error) return;
-    const told = withoutGone(read ?? this.#told ?? new Map(), shown);
+    const told = withoutGone(read ?? this.#told ?? this.#before, shown);
     this.#told = told;
     const waiting = waitingIn(shown, told);
     if (waiting.length === 0) return;

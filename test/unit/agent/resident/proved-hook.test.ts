@@ -1,6 +1,6 @@
 /** `hooks.proved`: once for each version that handshakes have shown, whenever they did, again where it fails, and never a poll. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { digest } from '#contract/combined-pem.ts';
@@ -132,6 +132,71 @@ test('what was proved before there was a record is not told', async (t) => {
   await hook.run(passOf(proofs, ['a.test'], ['b.test']));
   prove(proofs, 'b.test', '2');
   await hook.run(passOf(proofs, ['a.test'], ['b.test', '2']));
+
+  assert.deepEqual(told(), ['b.test']);
+});
+
+test('a program that is taken out and configured again later gets nothing of the time between', async (t) => {
+  const { command, told } = listener(t);
+  const stateDir = tempDir(t);
+  const proofs = new KnownProofs();
+  prove(proofs, 'a.test');
+  const first = await openHook({ command, stateDir });
+  await first.hook.run(passOf(proofs, ['a.test']));
+  const without = await openHook({ command: undefined, stateDir });
+  prove(proofs, 'a.test', '2');
+  prove(proofs, 'b.test');
+  await without.hook.run(passOf(proofs, ['a.test', '2'], ['b.test']));
+  await saveProofs(stateDir, proofs);
+
+  const again = await openHook({ command, stateDir });
+  await again.hook.run(passOf(proofs, ['a.test', '2'], ['b.test']));
+  assert.deepEqual([told(), without.events], [['a.test'], []]);
+  prove(proofs, 'a.test', '3');
+  await again.hook.run(passOf(proofs, ['a.test', '3'], ['b.test']));
+
+  assert.deepEqual(told(), ['a.test', 'a.test']);
+});
+
+test('a record that cannot be removed is named, and ends nothing', async (t) => {
+  const stateDir = tempDir(t);
+  mkdirSync(join(stateDir, 'handed-over.json'));
+
+  const { events } = await openHook({ command: undefined, stateDir });
+
+  assert.match(events.join(), /^state\.failed .*handed-over\.json cannot be removed/);
+});
+
+test('another program goes on where the former one was: no version twice, and none is left out', async (t) => {
+  const [former, next] = [listener(t), listener(t)];
+  const stateDir = tempDir(t);
+  const proofs = new KnownProofs();
+  prove(proofs, 'a.test');
+  const first = await openHook({ command: former.command, stateDir });
+  await first.hook.run(passOf(proofs, ['a.test']));
+  prove(proofs, 'b.test');
+  await saveProofs(stateDir, proofs);
+
+  const second = await openHook({ command: next.command, stateDir });
+  await second.hook.run(passOf(proofs, ['a.test'], ['b.test']));
+
+  assert.deepEqual([former.told(), next.told()], [['a.test'], ['b.test']]);
+});
+
+test('a record that cannot be read at the start and is gone later: what was proved before is not told', async (t) => {
+  const { command, told } = listener(t);
+  const stateDir = tempDir(t);
+  const proofs = new KnownProofs();
+  prove(proofs, 'a.test');
+  await saveProofs(stateDir, proofs);
+  mkdirSync(join(stateDir, 'handed-over.json'));
+  const { hook } = await openHook({ command, stateDir });
+  await hook.run(passOf(proofs, ['a.test']));
+  rmdirSync(join(stateDir, 'handed-over.json'));
+
+  await hook.run(passOf(proofs, ['a.test']));
+  prove(proofs, 'b.test');
+  await hook.run(passOf(proofs, ['a.test'], ['b.test']));
 
   assert.deepEqual(told(), ['b.test']);
 });

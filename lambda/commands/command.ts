@@ -4,12 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isJournal, type JournalLevel, withPriority, writeNotice, writeResult } from '#common/cli/streams.ts';
 import { escapedJson, printable, printableLines } from '#common/printable.ts';
 import { MINUTE_MS } from '#common/time.ts';
+import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { Bucket, BucketAccess } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { commandActor } from '../audit/actor.ts';
 import type { AuditFact } from '../audit/line.ts';
 import { AuditTrail } from '../audit/trail.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
+import { recordBeforeChange } from '../fleet/served/before-change.ts';
 import { configDigest } from '../identity/config-digest.ts';
 import { type IssuerIdentity, machineIdentity } from '../identity/identity.ts';
 import { checkWriter } from '../identity/writers.ts';
@@ -99,6 +101,17 @@ export async function recordAction(bucket: Bucket, values: CommandValues, fact: 
   const audit = openAuditTrail(bucket, values);
   await audit.record([fact]);
   await audit.flush();
+}
+
+/** Before another version comes in the place of what hosts serve. */
+export async function recordServing(
+  bucket: Bucket,
+  fleets: readonly FleetName[],
+  names: readonly CertificateName[],
+): Promise<void> {
+  for (const problem of await recordBeforeChange(bucket, fleets, names, now())) {
+    printToStderr(`pemfleet audit --serial will not know who serves ${names.join(', ')} now: ${problem}\n`);
+  }
 }
 
 /** With the bucket that the command line or the environment names; in a function, the function's own. */

@@ -34,6 +34,7 @@ import {
   passEnvironmentOf,
   printJson,
   printToStderr,
+  recordServing,
 } from './command.ts';
 import { fleetOption, nameOperand } from './line/names.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
@@ -84,6 +85,8 @@ async function withdraw(
     if (values['dry-run']) {
       done.push(preview(published, here, values.yes));
     } else {
+      const names = here.map(({ name }) => name);
+      await recordServing(source.bucket, [published.fleet], names);
       const { latest: written, ...result } = await endNames(source, published, here, words);
       if (written !== undefined) latest.set(published.fleet, written);
       done.push(result);

@@ -27,6 +27,7 @@ import {
   passEnvironmentOf,
   printJson,
   printToStderr,
+  recordServing,
 } from '../command.ts';
 import { readGivenFile } from '../line/given-files.ts';
 import { fleetOption, nameOperand } from '../line/names.ts';
@@ -107,6 +108,7 @@ async function importInto(
   if (dryRun) return show(values, plan, notes, 'planned');
   // Nothing is written before all is judged, not even the first key of a bucket.
   const signer = { ...source, signing: await openSigningKey(bucket, { fleets }) };
+  await recordServing(bucket, fleets, [name]);
   const published = await publishPresent(signer, plan, values.reason);
   await notifyHosts(log, published);
   return show(values, plan, notes, published.changed);

@@ -38,6 +38,7 @@ import {
   passEnvironmentOf,
   printJson,
   printToStderr,
+  recordServing,
 } from '../command.ts';
 import { oneName } from '../line/names.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
@@ -207,6 +208,7 @@ async function publish(
   const signing = await openSigningKey(bucket, { fleets });
   const audit = openAuditTrail(bucket, values);
   const manifests = new Map<FleetName, ReadManifest>();
+  await recordServing(bucket, fleets, [name]);
   for (const fleet of fleets) {
     const highest = await readHighestSequence(bucket, fleet, { keys: signing, now: now() });
     const publisher = new Publisher(bucket, fleet, {

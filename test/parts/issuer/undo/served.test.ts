@@ -7,6 +7,7 @@ import { layout } from '#contract/layout.ts';
 import { AuditTrail } from '../../../../lambda/audit/trail.ts';
 import { auditCommand } from '../../../../lambda/commands/undo/audit.ts';
 import { historyCommand } from '../../../../lambda/commands/undo/history.ts';
+import { rollbackCommand } from '../../../../lambda/commands/undo/rollback.ts';
 import { readExposures } from '../../../../lambda/fleet/served/query.ts';
 import { recordServed } from '../../../../lambda/fleet/served/record.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
@@ -74,6 +75,27 @@ test('a record that begins after another version took its place says nothing of 
 
   assert.deepEqual([ofLost.status, ofNever.status], [2, 0], ofLost.err + ofNever.err);
   assert.match(ofLost.err, /edge\/kept: its record /);
+});
+
+test('what came and went by commands, between two passes, was served all the same', async (t) => {
+  const staged = await stage(t);
+  const { publish, run } = staged;
+  const [first, second] = [await publish('kept'), await publish('kept')];
+  const since = new Date();
+  await serve(staged, 'lb1');
+  const back = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'try');
+  await serve(staged, 'lb1');
+  const forth = await run(rollbackCommand, 'rollback', 'kept', '--to', second, '--reason', 'again');
+  await serve(staged, 'lb1');
+  assert.deepEqual([back.status, forth.status], [0, 0], back.err + forth.err);
+
+  const { status, out, err } = await run(
+    ...([auditCommand, 'audit', '--serial', first, '--after', since.toISOString()] as const),
+  );
+
+  assert.equal(status, 1, err);
+  assert.match(out, /^lb1 +edge +kept /m);
+  assert.match(err, /^1 hosts served /);
 });
 
 test('a name and a fleet narrow the question about a serial, and a fleet that nobody knows is said', async (t) => {

@@ -9,6 +9,9 @@ status=${MONITOR_EXIT_STATUS:-$(systemctl show --value --property=ExecMainStatus
 invocation=${MONITOR_INVOCATION_ID:-$(systemctl show --value --property=InvocationID "$unit.service")}
 host=$(uname -n)
 
+# Skipped by its condition: there is nothing to do, which is no failure, and ends one.
+[ "$result" != exec-condition ] || result=success
+
 if [ "$result" = success ]; then
     [ -e "$state.since" ] || exit 0
     subject="$host: $unit works again"

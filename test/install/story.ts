@@ -90,6 +90,8 @@ export function defineStory(distribution: Distribution): void {
     assert.ok(performance.now() - start <= 60_000, seconds.join(', '));
     if (program === 'nspawn') assert.equal(await tree.shell('command -v node || true'), '');
     assert.equal(await tree.shell('systemctl --failed --no-legend --plain'), '');
+    const alarms = "journalctl -b -o cat --no-pager -t pemfleet-alarm -t sh | grep 'has failed' || true";
+    assert.equal(await tree.shell(alarms), '');
   });
 
   test(`${name}: no unit is refused a system call; users are those of the units`, async () => {

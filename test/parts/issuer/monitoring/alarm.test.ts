@@ -98,6 +98,18 @@ test('an alarm is a level: told when it begins, when its exit status changes, on
   assert.match(mails()[0] ?? '', /^Subject: pemfleet: \S+: pemfleet has failed/);
 });
 
+test('a unit that its condition has skipped has not failed, and what had failed before has ended', async (t) => {
+  const { alarm, messages } = await stage(t);
+
+  const skipped = await alarm('exec-condition', '0');
+  assert.deepEqual([skipped.stdout, messages], ['', []]);
+
+  await alarm('exit-code', '1');
+  await alarm('exec-condition', '0');
+  assert.equal(messages.length, 2);
+  assert.match(messages[1] ?? '', /works again/);
+});
+
 test('what a channel does not take is sent there the next time, and nowhere else again', async (t) => {
   const { alarm, messages, mails, answer } = await stage(t);
   answer(500);

@@ -27,6 +27,8 @@ export interface SetupRequest {
   configFile: string;
   /** undefined: the file that is there stays as it is. */
   issuer: IssuerAnswers | undefined;
+  /** It is somebody's own, and answers were given that would change it. */
+  isKept: boolean;
   user: Account;
   record: InitRecord;
   force: boolean;
@@ -96,7 +98,12 @@ class OwnFiles {
   }
 
   async addIssuer(): Promise<void> {
-    const { configFile, issuer } = this.#request;
+    const { configFile, issuer, isKept } = this.#request;
+    if (isKept) {
+      this.kept.push(
+        `${await staysText(configFile)}; a further certificate is a line of yours under certificates: there, then: pemfleet plan --check`,
+      );
+    }
     if (issuer === undefined) return;
     const installed = schemaFile('pemfleet');
     const schema = installed ?? join(dirname(configFile), 'pemfleet.schema.json');
@@ -119,9 +126,7 @@ class OwnFiles {
     if (state?.body.equals(body)) return true;
     if (state !== undefined && !isOwnFile(record, path, state)) {
       if (!force) {
-        this.kept.push(
-          `${path} stays as it is: init has not written it, or somebody has changed it since (--force replaces it, and keeps it as ${await freeName(path)})`,
-        );
+        this.kept.push(await staysText(path));
         return false;
       }
       const { body: old, ...attributes } = state;
@@ -151,6 +156,9 @@ class OwnFiles {
 
 /** Files of /etc are root's; where somebody else tries it out, his. */
 const ROOT = process.getuid?.() ?? 0;
+
+const staysText = async (path: string) =>
+  `${path} stays as it is: init has not written it, or somebody has changed it since (--force replaces it, and keeps it as ${await freeName(path)})`;
 
 /** NAME.1, NAME.2 … */
 async function freeName(path: string): Promise<string> {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readState } from '../../init/apply/file-change.ts';
 import { finishRuns, hasUnfinished } from '../../init/apply/finish.ts';
 import { HalfDone, putRun, type RunResult, TakenBack } from '../../init/apply/put.ts';
-import { type InitRecord, readRecord, recordDirectory } from '../../init/apply/record.ts';
+import { type InitRecord, isOwnFile, readRecord, recordDirectory } from '../../init/apply/record.ts';
 import { type ReloadWay, reloadWayOf } from '../../init/apply/reload.ts';
 import { startCommandOf } from '../../init/apply/target.ts';
 import { type Discovery, discover } from '../../init/discovery.ts';
@@ -42,9 +42,11 @@ async function init(values: CommandValues): Promise<number> {
   const user = serviceUser(uid, values['dry-run']);
   const record = await readRecord(recordDirectory(configFile)).catch(noRecord(values));
   const isNew = !existsSync(configFile) || hasAnswers(values);
-  const issuer = isNew ? await collectAnswers(values, discovery) : undefined;
+  // Nobody is asked for what would not be written.
+  const isKept = isNew && !values.force && (await isForeign(configFile, record));
+  const issuer = isNew && !isKept ? await collectAnswers(values, discovery) : undefined;
   const setup = await planSetup({
-    ...{ discovery, configFile, issuer, user, record },
+    ...{ discovery, configFile, issuer, isKept, user, record },
     force: values.force,
     isSwitch: values.switch,
   });
@@ -56,6 +58,11 @@ async function init(values: CommandValues): Promise<number> {
   const result = values['dry-run'] ? undefined : await write(values, planned);
   report(values, { ...planned, result, startCommand: await startCommandOf() });
   return EXIT.ok;
+}
+
+async function isForeign(file: string, record: InitRecord): Promise<boolean> {
+  const state = await readState(file);
+  return state !== undefined && !isOwnFile(record, file, state);
 }
 
 interface Planned {
@@ -172,11 +179,14 @@ function linesState(planned: Reported): string {
 
 function nextSteps(values: CommandValues, planned: Reported): string[] {
   const { setup, isApplied, isUnread, way, discovery, startCommand } = planned;
+  const isOpen = setup.plan.diff !== '' && !isApplied;
+  if (values['dry-run']) {
+    const isDone = setup.files.length + setup.directories.length === 0 && !isOpen && !isUnread;
+    return isDone ? [] : ['the same without --dry-run writes it'];
+  }
   const isSame = values.config === '/etc/pemfleet/pemfleet.yaml';
   const config = isSame ? '' : ` --config ${values.config}`;
-  if (values['dry-run']) return ['the same without --dry-run writes it'];
   const isInstalled = discovery.installation.program !== undefined;
-  const isOpen = setup.plan.diff !== '' && !isApplied;
   return [
     ...(isInstalled ? [] : ['install HAProxy: apt-get install haproxy, or dnf install haproxy']),
     ...(isOpen ? [`pemfleet init${config} --apply    put the lines in, check, reload once`] : []),

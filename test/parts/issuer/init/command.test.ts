@@ -279,6 +279,26 @@ test('--force replaces what somebody has written, and keeps it under the next fr
   assert.match(readFileSync(file, 'utf8'), /www\.example\.com/);
 });
 
+test('nobody is asked for what would not be written: another certificate is a line in the file that stays', async (t) => {
+  const { run, answers, config, file, bin } = await makeHost(t);
+  cpSync(haproxy, join(bin, 'haproxy'));
+  const first = run(...answers, '--apply');
+  assert.equal(first.status, 0, first.stderr);
+  writeFileSync(file, readFileSync(file, 'utf8').replace('certificates:', '# mine\ncertificates:'));
+
+  // no --yes: it would be refused for want of answers
+  const words = ['--haproxy-config', config, '--name', 'api.example.com'];
+  const named = run(...words);
+  const dry = run(...words, '--dry-run');
+
+  assert.equal(named.status, 0, named.stderr);
+  assert.match(
+    named.stdout,
+    /pemfleet\.yaml stays as it is: .*; a further certificate is a line of yours under certificates: there, then: pemfleet plan --check$/m,
+  );
+  assert.match(dry.stdout, /stays as it is: .*\nHAProxy's configuration has all lines\n$/);
+});
+
 test('two HAProxy on one machine: init asks which, and takes the one that is named', async (t) => {
   const [one, other] = [await makeHost(t), await makeHost(t)];
   await one.start('-W');

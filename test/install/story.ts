@@ -6,6 +6,7 @@ import { copyFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { MachineOptions } from '../support/parts/machine.ts';
+import { until } from '../support/process.ts';
 import { startTree, type Tree } from './tree.ts';
 
 export interface Distribution {
@@ -53,8 +54,8 @@ export function copyPackages({ machine }: Tree, { ending }: Distribution): void 
   }
 }
 
-const initOf = ({ pebble, caFile }: Tree) =>
-  `pemfleet init --email ops@example.com --name shop.test --ca ${pebble.directoryUrl} --ca-file ${caFile} --apply --yes`;
+const initOf = ({ pebble, caFile }: Tree, name = 'shop.test') =>
+  `pemfleet init --email ops@example.com --name ${name} --ca ${pebble.directoryUrl} --ca-file ${caFile} --apply --yes`;
 
 export function defineStory(distribution: Distribution): void {
   const { name, program, install, remove } = distribution;
@@ -115,6 +116,48 @@ export function defineStory(distribution: Distribution): void {
     await tree.shell(
       'systemctl start pemfleet && systemctl restart pemfleet-agent && systemctl start pemfleet-status',
     );
+  });
+
+  const UNITS = ['pemfleet-responder', 'pemfleet-agent', 'pemfleet.timer', 'pemfleet-status.timer'];
+  const invocations = async () =>
+    (await tree.shell(`systemctl show --value -p InvocationID ${UNITS.join(' ')}`)).split('\n\n');
+  /** When the last pass began. */
+  const passBegan = () => tree.shell('systemctl show --value -p ExecMainStartTimestampMonotonic pemfleet');
+
+  test(`${name}: a restart of the target restarts each of its units, with a pass, and all goes on`, async () => {
+    const [before, units, pass] = [await serial(), await invocations(), await passBegan()];
+
+    await tree.shell('systemctl restart pemfleet.target');
+
+    await until(
+      async () => (await passBegan()) !== pass,
+      () => undefined,
+      60_000,
+    );
+    for (const [index, id] of (await invocations()).entries()) {
+      assert.notEqual(id, units[index], UNITS[index]);
+    }
+    assert.equal(await tree.shell(`systemctl is-active ${UNITS.join(' ')}`), 'active\n'.repeat(4));
+    assert.equal((await tree.handshake('shop.test')).serial, before);
+    await tree.shell('until [ "$(systemctl is-active pemfleet)" = inactive ]; do sleep 0.2; done');
+    assert.equal(await tree.shell('systemctl --failed --no-legend --plain'), '');
+  });
+
+  test(`${name}: enabled before there are settings, it is served by the command that init names`, async () => {
+    await tree.shell('pemfleet init --undo && systemctl disable --now pemfleet.target');
+    await tree.shell('systemctl enable --now pemfleet.target');
+    // The pass of the start has failed: nothing is configured.
+    await tree.shell('until systemctl is-failed pemfleet; do sleep 0.2; done');
+
+    const said = await tree.shell(initOf(tree, 'other.test'));
+
+    const [, command = 'none'] =
+      /^ {2}(systemctl (?:enable|restart|start).*pemfleet\.target)$/m.exec(said) ?? [];
+    assert.equal(command, 'systemctl restart pemfleet.target', said);
+    await tree.shell(command);
+    await tree.served('other.test');
+    await tree.shell('until [ "$(systemctl is-active pemfleet)" = inactive ]; do sleep 0.2; done');
+    assert.equal(await tree.shell('systemctl --failed --no-legend --plain'), '');
   });
 
   test(`${name}: after a reboot it is served before anything is issued`, async () => {

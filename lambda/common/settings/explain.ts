@@ -14,6 +14,11 @@ export interface Explanation {
   originOf?: (path: readonly PropertyKey[]) => string | undefined;
 }
 
+/** Faults that anybody reads at once; the same one in each of thousands of certificates is mended as one. */
+const MAX_LINES = 50;
+/** Of which these are looked at. */
+const MAX_ISSUES = 200;
+
 /** One fault, before it has a place. */
 interface PlainFault {
   path: readonly PropertyKey[];
@@ -27,7 +32,10 @@ export function explainIssues(
   issues: readonly SchemaIssue[],
   explanation: Explanation,
 ): string[] {
-  const faults = issues.flatMap(branchOf).flatMap((issue) => faultsOf(source, issue, explanation));
+  const faults = issues
+    .slice(0, MAX_ISSUES)
+    .flatMap(branchOf)
+    .flatMap((issue) => faultsOf(source, issue, explanation));
   const placed = withoutConsequences(faults).map(({ path, part, says }) => {
     const origin = explanation.originOf?.(path);
     const name = settingPath(path) || '(whole file)';
@@ -37,7 +45,9 @@ export function explainIssues(
       : { place: { line: 0, column: 0 }, line: `${origin}: ${says}` };
   });
   placed.sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
-  return placed.map(({ line }) => line);
+  const lines = placed.slice(0, MAX_LINES).map(({ line }) => line);
+  const more = placed.length - lines.length + Math.max(0, issues.length - MAX_ISSUES);
+  return more === 0 ? lines : [...lines, `and ${more} more`];
 }
 
 /** A key that is missing because it has been written otherwise is one fault. */

@@ -61,12 +61,17 @@ function tooLarge(file: string, size: string): ConfigError {
 
 function decode(file: string, bytes: Buffer): string {
   const refuse = (says: string) => new ConfigError('ERR_CONFIG', `${file}: ${says}`);
-  const [first, second] = bytes;
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
-    throw refuse('it is UTF-16; save it as UTF-8');
-  }
+  const [first, second, third, fourth] = bytes;
+  const hasMark = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+  // Without its mark, a text of ASCII has a zero byte in each pair.
+  const isBare = bytes.length >= 4 && (first === 0) !== (second === 0) && (third === 0) !== (fourth === 0);
+  if (hasMark || isBare) throw refuse('it is UTF-16; save it as UTF-8');
   // Every text is YAML's; a zero byte is none's.
-  if (bytes.includes(0)) throw refuse('it is a binary file; wanted YAML: is it the right file?');
+  const zero = bytes.indexOf(0);
+  if (zero !== -1) {
+    const line = bytes.subarray(0, zero).filter((byte) => byte === 10).length + 1;
+    throw refuse(`it has a zero byte (line ${line}); wanted YAML: is it the right file?`);
+  }
   try {
     // A byte order mark is left out.
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

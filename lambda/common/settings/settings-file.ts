@@ -13,7 +13,7 @@ import {
   parseAllDocuments,
 } from 'yaml';
 import { ConfigError } from '#common/config-error.ts';
-import { documentFaults, type FileKind, wrongKindOfFile } from './yaml-faults.ts';
+import { documentFaults, type FileKind, manyAliasesFault, wrongKindOfFile } from './yaml-faults.ts';
 
 export interface Position {
   line: number;
@@ -49,7 +49,7 @@ export function parseSettings(file: string, text: string, kind: FileKind): Setti
   const faults = documentFaults(documents, kind).map(({ offset, says }) => ({ ...at(offset), says }));
   if (faults.length > 0) throw refusedFile(file, faults);
   const [document] = documents;
-  return { file, value: plainValueOf(file, document), ...locatorOf(document, at) };
+  return { file, value: plainValueOf(file, document, at), ...locatorOf(document, at) };
 }
 
 /** `pemfleet.yaml:7:5: says`: editors and terminals lead there. */
@@ -64,12 +64,18 @@ function refusedFile(file: string, faults: readonly YamlFault[]): ConfigError {
   return new ConfigError('ERR_CONFIG', text);
 }
 
-function plainValueOf(file: string, document: Document | undefined): unknown {
+/** @throws ConfigError for aliases of aliases, which would fill the memory: the parser counts them */
+function plainValueOf(
+  file: string,
+  document: Document | undefined,
+  at: (offset: number) => Position,
+): unknown {
   try {
     return document?.toJS() ?? undefined;
   } catch (error) {
-    // Too many aliases, for one.
-    throw new ConfigError('ERR_CONFIG', `${file}: ${(error as Error).message}`, { cause: error });
+    if (!(error instanceof ReferenceError)) throw error;
+    const fault = manyAliasesFault(document);
+    throw refusedFile(file, [{ ...at(fault.offset), says: fault.says }]);
   }
 }
 

@@ -52,6 +52,7 @@ export function documentFaults(documents: readonly Document[], kind: FileKind): 
 const SYNTAX: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'a tab; YAML takes spaces only for the indentation: put two spaces in its place',
   BAD_SCALAR_START: 'a value must not begin with @ or `: put it in quotes',
+  BAD_DQ_ESCAPE: 'a backslash before a letter that needs none: put the text in single quotes',
   MULTILINE_IMPLICIT_KEY: 'a key without a colon and a space behind it: wanted "key: value"',
 };
 
@@ -65,20 +66,40 @@ function syntaxFault(error: YAMLError, document: Document | undefined): TextFaul
     return { offset, says };
   }
   if (error.code === 'MISSING_CHAR' && /closing/.test(error.message)) return openQuoteFault(offset, document);
+  if (/end with a? ?[\]}]/.test(error.message)) return openFlowFault(offset, document);
+  if (/call stack/.test(error.message)) return { offset, says: 'nested too deeply: is it the right file?' };
   return { offset, says: `not YAML: ${what ?? error.message}` };
 }
 
-/** The parser sees it at the end of the file. */
+/** The parser sees it where the text would end by its indentation: in a file with several quotes, the last one that opens before. */
 function openQuoteFault(end: number, document: Document | undefined): TextFault {
   let offset = end;
   if (document) {
     visit(document, {
       Scalar: (_, { type, range }) => {
-        if (type?.startsWith('QUOTE') && range) offset = range[0];
+        if (type?.startsWith('QUOTE') && range && range[0] < end) offset = range[0];
       },
     });
   }
   return { offset, says: 'not YAML: a text in quotes that has no end: close the quotes' };
+}
+
+/** The parser sees it in the line behind; of brackets in brackets, the outer ones end with the inner ones. */
+function openFlowFault(end: number, document: Document | undefined): TextFault {
+  let offset = end;
+  let says = 'brackets that have no end: close them';
+  if (document) {
+    visit(document, {
+      Collection: (_, node) => {
+        if (!node.flow || node.range?.[1] !== end) return;
+        offset = node.range[0];
+        says = isSeq(node)
+          ? 'a list in brackets that has no end: close it with ]'
+          : 'keys in braces that have no end: close them with }';
+      },
+    });
+  }
+  return { offset, says: `not YAML: ${says}` };
 }
 
 function duplicateFault(offset: number, document: Document | undefined): TextFault {
@@ -120,6 +141,22 @@ function aliasFaults(document: Document): TextFault[] {
     },
   });
   return faults;
+}
+
+/** At the first alias of what an alias stands for. */
+export function manyAliasesFault(document: Document | undefined): TextFault {
+  let offset = 0;
+  let name = '';
+  if (document) {
+    visit(document, {
+      Alias: (_, alias) => {
+        offset = alias.range?.[0] ?? 0;
+        name = `*${alias.source}`;
+        return visit.BREAK;
+      },
+    });
+  }
+  return { offset, says: `${name}: aliases that multiply each other; write out what they stand for` };
 }
 
 /** The shell's variable, or a template that nobody has filled in. */

@@ -560,6 +560,83 @@ const ROWS: [says: string, text: string, faults: string[]][] = [
       'p.yaml:1:9: a second "key: " in one line, or a line that is indented too far; put each key into a line of its own, and a text with ": " into quotes',
     ],
   ],
+  [
+    'quotes that are never closed, before others',
+    `${acme('').replace('letsencrypt', '"letsencrypt')}  - identifiers: ["b.test"]\n`,
+    ['p.yaml:3:17: not YAML: a text in quotes that has no end: close the quotes'],
+  ],
+  [
+    'single quotes that are never closed, before others',
+    cert("identifiers: ['a.test, b.test]\n  - identifiers: ['c.test']"),
+    ['p.yaml:6:19: not YAML: a text in quotes that has no end: close the quotes'],
+  ],
+  [
+    'a bracket that is never closed',
+    `${cert('identifiers: [a.test')}concurrency: 3\n`,
+    ['p.yaml:6:18: not YAML: a list in brackets that has no end: close it with ]'],
+  ],
+  [
+    'a brace that is never closed',
+    top('probe: {port: 5'),
+    ['p.yaml:7:8: not YAML: keys in braces that have no end: close them with }'],
+  ],
+  [
+    'a backslash in double quotes',
+    acme('contact: ["\\q"]'),
+    ['p.yaml:5:14: not YAML: a backslash before a letter that needs none: put the text in single quotes'],
+  ],
+  [
+    'a bomb of aliases',
+    top(
+      `a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [${'*a, '.repeat(9)}*a]\nc: &c [${'*b, '.repeat(9)}*b]\nd: [${'*c, '.repeat(9)}*c]`,
+    ),
+    ['p.yaml:8:8: *a: aliases that multiply each other; write out what they stand for'],
+  ],
+  [
+    'a byte order mark before a fault',
+    `\ufeff${top('concurency: 3')}`,
+    ['p.yaml:7:1: concurency: unknown key; did you mean concurrency?'],
+  ],
+  [
+    'a tab before the dash of a list',
+    cert('identifiers:\n\t- a.test'),
+    ['p.yaml:7:1: not YAML: a tab; YAML takes spaces only for the indentation: put two spaces in its place'],
+  ],
+  [
+    'a key twice, in braces',
+    top('probe: {port: 5, port: 6}'),
+    ['p.yaml:7:18: port: stands twice at this place; keep one, and put what both say into it'],
+  ],
+  [
+    'a number with a point in place of a name',
+    cert('identifiers: [a.test]\n    name: 1.10'),
+    ['p.yaml:7:11: certificates[0].name: wanted a string, saw the number 1.10: put it in quotes, "1.10"'],
+  ],
+  [
+    'a number in place of a fleet',
+    cert('identifiers: [a.test]\n    fleets: [1]'),
+    ['p.yaml:7:14: certificates[0].fleets[0]: wanted a string, saw the number 1: put it in quotes, "1"'],
+  ],
+  [
+    'true in place of a name',
+    cert('identifiers: [a.test]\n    name: true'),
+    ['p.yaml:7:11: certificates[0].name: wanted a string, saw the boolean true: put it in quotes, "true"'],
+  ],
+  [
+    'a list of no certificates',
+    `${head}certificates: []\n`,
+    ['p.yaml:5:15: certificates: wanted at least one entry, saw an empty list'],
+  ],
+  [
+    'a list of no names',
+    cert('identifiers: []'),
+    ['p.yaml:6:18: certificates[0].identifiers: wanted at least one entry, saw an empty list'],
+  ],
+  [
+    'a list of no fleets',
+    cert('identifiers: [a.test]\n    fleets: []'),
+    ['p.yaml:7:13: certificates[0].fleets: wanted at least one entry, saw an empty list'],
+  ],
 ];
 
 for (const [says, text, faults] of ROWS) {
@@ -571,6 +648,27 @@ for (const [says, text, faults] of ROWS) {
     assert.deepEqual(lines[0] === 'p.yaml was refused:' ? lines.slice(1) : lines, faults);
   });
 }
+
+test('first week: the same fault in each of thousands of certificates: the first fifty of them, and how many more', () => {
+  const wrong = Array.from({ length: 5000 }, (_, index) => `  - domains: [a${index}.test]\n`);
+
+  const { message } = thrownBy(ConfigError, () =>
+    parseConfig('p.yaml', `${head}certificates:\n${wrong.join('')}`),
+  );
+
+  const lines = message.split('\n');
+  assert.equal(lines.length, 52);
+  assert.match(lines[1] ?? '', /^ {2}p\.yaml:6:5: certificates\[0\]\.domains: unknown key/);
+  assert.match(lines.at(-1) ?? '', /^ {2}and \d{4} more$/);
+});
+
+test('first week: brackets in brackets without end: the place up to which it was read', () => {
+  const text = top(`x: ${'['.repeat(20_000)}${']'.repeat(20_000)}`);
+
+  const { message } = thrownBy(ConfigError, () => parseConfig('p.yaml', text));
+
+  assert.match(message, /^p\.yaml:7:\d+: nested too deeply: is it the right file\?$/);
+});
 
 test('first week: names are taken as people write them: capitals, Unicode, and a byte order mark or CRLF in the file', () => {
   const { certificates } = parseConfig(

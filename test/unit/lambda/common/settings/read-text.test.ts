@@ -32,9 +32,24 @@ const ROWS: [says: string, path: string, fault: string][] = [
   [
     'a program',
     file('binary', Buffer.from('\x7fELF\x02\0\0\0', 'latin1')),
-    'it is a binary file; wanted YAML: is it the right file?',
+    'it has a zero byte (line 1); wanted YAML: is it the right file?',
   ],
   ['UTF-16', file('utf-16', Buffer.from('\ufeffbucket: x', 'utf16le')), 'it is UTF-16; save it as UTF-8'],
+  [
+    'UTF-16, the other way round',
+    file('utf-16be', Buffer.from('\ufeffbucket: x', 'utf16le').swap16()),
+    'it is UTF-16; save it as UTF-8',
+  ],
+  [
+    'UTF-16 without its mark',
+    file('utf-16-bare', Buffer.from('bucket: x', 'utf16le')),
+    'it is UTF-16; save it as UTF-8',
+  ],
+  [
+    'a zero byte in a text',
+    file('zero', 'bucket: x\n# \0\n'),
+    'it has a zero byte (line 2); wanted YAML: is it the right file?',
+  ],
   [
     'Latin-1',
     file('latin-1', Buffer.from('# a\nname: bücher\n', 'latin1')),

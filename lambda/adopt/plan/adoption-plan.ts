@@ -8,7 +8,7 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import { KEY_TYPES } from '../../config/config.ts';
 import { directoryNamed } from '../../config/known-cas.ts';
 import { parseConfig } from '../../config/yaml.ts';
-import type { HaproxyConfiguration } from '../../init/plan/haproxy-config.ts';
+import { type HaproxyConfiguration, Unplannable } from '../../init/plan/haproxy-config.ts';
 import { bareSerial } from '../../replacement/covered.ts';
 import { keyThumbprint } from '../clients/account-key.ts';
 import { readClientFile } from '../clients/client-files.ts';
@@ -20,6 +20,7 @@ import { isOrderedBy, type UsedCa, usedCas } from './adopted-cas.ts';
 import { type ChallengeWay, challengeRoute, challengeWay } from './challenge-way.ts';
 import { type ChosenCertificate, chooseFiles, type LeftOut } from './choose-files.ts';
 import { type AdoptedSpec, type AdoptionAnswers, adoptedConfigText } from './documents.ts';
+import { casInForce, type InForce, isAdoptedName, withAdded } from './in-force.ts';
 import { type CertificateOrigin, type KnownLineage, originOf, readKnownLineages } from './origin.ts';
 import { withoutContested } from './shared-names.ts';
 
@@ -35,6 +36,8 @@ export interface AdoptionRequest {
   bucket: string;
   /** pemfleet.yaml, for messages. */
   configFile: string;
+  /** Of an earlier run: what is in it stays as it is. */
+  inForce?: InForce | undefined;
   isListening: (port: number) => boolean;
   /** What a visitor gets; undefined: HAProxy does not run. */
   handedOut: HandedOut | undefined;
@@ -59,6 +62,8 @@ export interface AdoptionPlan {
   notes: readonly string[];
   /** Before the next renewal. */
   todos: readonly string[];
+  /** Of an earlier run: these certificates come to it. */
+  inForce?: InForce | undefined;
 }
 
 interface Traced extends ChosenCertificate {
@@ -66,22 +71,21 @@ interface Traced extends ChosenCertificate {
 }
 
 export async function planAdoption(request: AdoptionRequest): Promise<AdoptionPlan> {
-  const { config, runtime, clients, now } = request;
+  const { config, runtime, clients, now, inForce } = request;
   const known = await readKnownLineages(clients);
   const loaded = await loadFiles({ config, runtime, now, contentOf: (serial) => contentOf(known, serial) });
   const { onlyIn } = request;
   const inside = loaded.filter(({ file }) => onlyIn === undefined || dirname(file) === onlyIn);
   const choice = chooseFiles(inside);
   const served = await handedOutNames(config, loaded, request.handedOut);
-  const { certificates, ...contested } = withoutContested(choice.certificates, served);
+  const { certificates: all, ...contested } = withoutContested(choice.certificates, served);
+  const certificates = all.filter(({ name }) => !isAdoptedName(inForce, name));
   const directory = certificates.length === 0 ? undefined : choice.directory;
   const ca = request.ca === undefined ? undefined : directoryNamed(request.ca);
   const traced = certificates.map((one) => ({ ...one, origin: tracedOrigin(one, known, ca) }));
-  const cas = usedCas(
-    traced.flatMap(({ origin }) => origin ?? []),
-    clients,
-    request.caFile,
-  );
+  const origins = traced.flatMap(({ origin }) => origin ?? []);
+  const found = usedCas(origins, clients, request.caFile);
+  const cas = inForce ? found.filter((one) => casInForce(inForce).has(one.directoryUrl)) : found;
   const ways = new Map(traced.map((one) => [one, wayOf(one, cas, request)]));
   const isStateless = [...ways.values()].some(({ challenge }) => challenge === 'http-01-stateless');
   const used = isStateless ? cas.slice(0, 1) : cas;
@@ -89,7 +93,7 @@ export async function planAdoption(request: AdoptionRequest): Promise<AdoptionPl
   const sifted = siftByConfig(adopted, used, request);
   const kept = traced.filter(({ name }) => sifted.certificates.some((one) => one.name === name));
   return {
-    ...{ directory, cas: used, certificates: sifted.certificates, answers: sifted.answers },
+    ...{ directory, inForce, cas: used, certificates: sifted.certificates, answers: sifted.answers },
     leftOut: [...choice.leftOut, ...contested.leftOut, ...sifted.leftOut],
     listen: kept.flatMap((one) => ways.get(one)?.listen ?? [])[0],
     notes: [...clients.flatMap(({ problems }) => problems), ...kept.flatMap((one) => notesOf(one, used))],
@@ -192,7 +196,7 @@ interface Sifted {
 function siftByConfig(
   adopted: readonly AdoptedCertificate[],
   cas: readonly UsedCa[],
-  { bucket, configFile, ca, caFile }: AdoptionRequest,
+  { bucket, configFile, ca, caFile, inForce }: AdoptionRequest,
 ): Sifted {
   const answersOf = (certificates: readonly AdoptedCertificate[]): AdoptionAnswers => ({
     ...{ bucket, challenge: mostUsed(certificates) },
@@ -204,9 +208,12 @@ function siftByConfig(
   });
   const problemOf = (certificates: readonly AdoptedCertificate[]): string | undefined => {
     try {
-      parseConfig(configFile, adoptedConfigText(answersOf(certificates), undefined));
+      const answers = answersOf(certificates);
+      if (inForce !== undefined) withAdded(inForce, answers.certificates);
+      else parseConfig(configFile, adoptedConfigText(answers, undefined));
       return undefined;
     } catch (error) {
+      if (error instanceof Unplannable) throw error;
       return messageOf(error)
         .replace(/^.* was refused:\s*/s, '')
         .trim();

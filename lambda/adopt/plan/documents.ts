@@ -63,7 +63,8 @@ function caLines({ directoryUrl, caFile, contact, preferredChain }: AdoptedCa, i
   return lines.map((line) => `${indent}${line}\n`).join('');
 }
 
-function specLines(spec: AdoptedSpec, inherited: ChallengeName): string {
+/** @param inherited the challenge of all certificates that name none */
+export function specLines(spec: AdoptedSpec, inherited: ChallengeName | undefined): string {
   const { name, from, identifiers, keyTypes, reuseKey, profile, challenge, isImported } = spec;
   const [first = ''] = keyTypes;
   const isUsual = keyTypes.length === 1 && first === 'ec256';

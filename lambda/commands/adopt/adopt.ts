@@ -1,7 +1,7 @@
 /** `pemfleet adopt`: takes over what HAProxy serves today from another ACME client, or from nobody. Orders nothing, and HAProxy notices nothing. */
-import { existsSync } from 'node:fs';
 import type { ClientState } from '../../adopt/clients/lineage.ts';
 import { type AdoptionPlan, planAdoption } from '../../adopt/plan/adoption-plan.ts';
+import type { InForce } from '../../adopt/plan/in-force.ts';
 import { readKnownLineages } from '../../adopt/plan/origin.ts';
 import { socketRight } from '../../adopt/plan/socket-right.ts';
 import { exactSet } from '../../config/identifier.ts';
@@ -9,7 +9,6 @@ import { parseConfig } from '../../config/yaml.ts';
 import { ImportRefused } from '../../import/refused.ts';
 import { readState } from '../../init/apply/file-change.ts';
 import { HalfDone, TakenBack } from '../../init/apply/put.ts';
-import { readRecord, recordDirectory } from '../../init/apply/record.ts';
 import { startCommandOf } from '../../init/apply/target.ts';
 import { findInstallation, readConfiguration } from '../../init/host/installation.ts';
 import { listeningPorts } from '../../init/host/listening.ts';
@@ -19,6 +18,7 @@ import { askYes, isTerminal } from '../init/ask.ts';
 import { refuseWithoutRights, serviceUser, withCommandLine } from '../init/rights.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
+import { adoptedBefore, alreadyAdopted, takeKilledBack } from './again.ts';
 import { disableOld, oldSchedules, scheduleNotes } from './disable-old.ts';
 import { adoptionReport, disabledText } from './report.ts';
 import { openRuntime } from './runtime-sources.ts';
@@ -44,16 +44,20 @@ export const adoptCommand: Command = async (values) => {
 async function adopt(values: CommandValues): Promise<number> {
   const uid = process.getuid?.() ?? 0;
   const configFile = values.config;
-  if (!values['dry-run']) refuseWithoutRights('adopt', configFile);
+  // A dry run makes all checks of the real one.
+  refuseWithoutRights('adopt', configFile);
+  const user = serviceUser(uid, false);
+  await takeKilledBack(values);
+  const inForce = await adoptedBefore(values);
   const installation = findInstallation({ configFile: values['haproxy-config'], env: process.env, uid });
   const config = await readConfiguration(installation);
-  const user = serviceUser(uid, values['dry-run']);
   const right = socketRight(config, user);
   const { clients, onlyIn } = await adoptionSources(values);
-  if (values['disable-old'] && (await isAdopted(values))) return disableOnly(values, clients);
+  if (values['disable-old'] && inForce !== undefined) return disableOnly(values, clients, inForce);
   const { notes, ...asked } = await openRuntime(values, installation, right.path);
   const plan = await planAdoption({
-    ...{ config, clients, onlyIn, configFile, now: now(), bucket: values.bucket ?? (await bucketOf(values)) },
+    ...{ config, clients, onlyIn, configFile, inForce, now: now() },
+    bucket: values.bucket ?? inForce?.config.bucket ?? (await bucketOf(values)),
     ...asked,
     ca: values.ca,
     caFile: values['ca-file'],
@@ -64,8 +68,10 @@ async function adopt(values: CommandValues): Promise<number> {
     ...plan,
     notes: [...notes, ...plan.notes, ...hookNotes(clients), ...scheduleNotes(schedules, values)],
   };
-  if (!values.json) print(adoptionPlanText(told));
-  if (plan.certificates.length === 0) throw nothingToAdopt(plan);
+  const isNothing = plan.certificates.length === 0;
+  if (!values.json && !(isNothing && inForce)) print(adoptionPlanText(told));
+  if (isNothing && inForce) return alreadyAdopted(values, plan, inForce);
+  if (isNothing) throw nothingToAdopt(plan);
   if (values['disable-old']) {
     await refuseOthers(
       clients,
@@ -95,18 +101,13 @@ function nothingToAdopt({ leftOut }: AdoptionPlan): Unplannable {
   return new Unplannable(`wanted certificates that HAProxy serves, saw ${why}; nothing was changed`);
 }
 
-/** A run of adopt before this one has written the settings; they may have been edited since. */
-async function isAdopted({ config }: CommandValues): Promise<boolean> {
-  if (!existsSync(config)) return false;
-  const { runs } = await readRecord(recordDirectory(config));
-  return runs.some(({ by, adoption }) => by === 'adopt' && adoption !== undefined);
-}
-
 /** @throws Unplannable */
-async function disableOnly(values: CommandValues, clients: readonly ClientState[]): Promise<number> {
-  const state = await readState(values.config);
-  const { certificates } = parseConfig(values.config, state?.body.toString() ?? '');
-  await refuseOthers(clients, certificates);
+async function disableOnly(
+  values: CommandValues,
+  clients: readonly ClientState[],
+  { config }: InForce,
+): Promise<number> {
+  await refuseOthers(clients, config.certificates);
   if (!values.yes && !values['dry-run']) throw new UsageError('adopt --disable-old wants --yes');
   const disabled = await disableOld(values, await oldSchedules(clients));
   if (values.json) printJson({ version: 1, result: values['dry-run'] ? 'planned' : 'disabled', disabled });

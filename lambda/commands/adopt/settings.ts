@@ -4,13 +4,14 @@ import { ConfigError } from '#common/config-error.ts';
 import type { Account } from '#common/user/accounts.ts';
 import type { AdoptionPlan } from '../../adopt/plan/adoption-plan.ts';
 import { adoptedConfigText } from '../../adopt/plan/documents.ts';
+import { type InForce, withAdded } from '../../adopt/plan/in-force.ts';
 import type { AdoptionPlaces } from '../../adopt/plan/places.ts';
 import type { SocketRight } from '../../adopt/plan/socket-right.ts';
 import { type FileChange, readState } from '../../init/apply/file-change.ts';
 import { isOwnFile, readRecord, recordDirectory } from '../../init/apply/record.ts';
 import { agentDocument } from '../../init/documents.ts';
 import type { Installation } from '../../init/host/installation.ts';
-import type { HaproxyConfiguration } from '../../init/plan/haproxy-config.ts';
+import { type HaproxyConfiguration, Unplannable } from '../../init/plan/haproxy-config.ts';
 import { bindsOf, isFront } from '../../init/plan/sections.ts';
 import { handshakeAddressesOf, sourcesOf } from '../../init/plan/tls-binds.ts';
 import { pemGroupOf, schemaFile, unusualProgram } from '../../init/setup.ts';
@@ -27,19 +28,18 @@ export interface TakeRequest {
 /** @throws ConfigError where somebody else has written them */
 export async function settingsOf(
   { config: configFile, force }: CommandValues,
-  { plan, config, right, installation }: TakeRequest,
-  { certsDir, linkedFrom, crtListFile }: AdoptionPlaces,
+  request: TakeRequest,
+  places: AdoptionPlaces,
 ): Promise<FileChange[]> {
+  const { plan, right, installation } = request;
+  const { certsDir, linkedFrom, crtListFile } = places;
+  const handshake = handshakeOf(request);
+  if (plan.inForce !== undefined) return addedSettings(plan, plan.inForce, { places, handshake });
   const { bucket } = plan.answers;
-  const sources = new Set(plan.certificates.flatMap(({ files }) => files.map(({ source }) => source)));
-  const binds = config.sections.filter(isFront).flatMap(bindsOf);
-  const holding = binds.filter(
-    (bind) => bind.isTls && sourcesOf(bind, config).some((one) => sources.has(one)),
-  );
   const agent = agentDocument(
     {
       ...{ by: 'adopt', bucket, certsDir, crtListFile, statsSocket: right.path },
-      handshake: [...new Set(holding.flatMap(handshakeAddressesOf))],
+      handshake,
       pemGroup: pemGroupOf({ installation }),
       haproxyProgram: unusualProgram({ installation }),
       paths: linkedFrom === undefined ? undefined : { host: certsDir, haproxy: linkedFrom },
@@ -66,4 +66,39 @@ export async function settingsOf(
     changes.push({ path, body, mode: 0o644, ...owner });
   }
   return changes;
+}
+
+/** Of the binds that hold what is adopted. */
+function handshakeOf({ plan, config }: TakeRequest): string[] {
+  const sources = new Set(plan.certificates.flatMap(({ files }) => files.map(({ source }) => source)));
+  const binds = config.sections.filter(isFront).flatMap(bindsOf);
+  const holding = binds.filter(
+    (bind) => bind.isTls && sourcesOf(bind, config).some((one) => sources.has(one)),
+  );
+  return [...new Set(holding.flatMap(handshakeAddressesOf))];
+}
+
+/** agent.yaml stays as it is. @throws Unplannable where the agent keeps another directory, or proves elsewhere */
+async function addedSettings(
+  { certificates }: AdoptionPlan,
+  inForce: InForce,
+  { places, handshake }: { places: AdoptionPlaces; handshake: readonly string[] },
+): Promise<FileChange[]> {
+  const agentFile = `${dirname(inForce.configFile)}/agent.yaml`;
+  const text = (await readState(agentFile))?.body.toString() ?? '';
+  const missing = [places.certsDir, places.linkedFrom, ...handshake].filter(
+    (one) => one !== undefined && !text.includes(one),
+  );
+  if (missing.length > 0) {
+    throw new Unplannable(
+      `wanted ${missing.join(', ')} in ${agentFile}, as it would be for ${certificates.map(({ name }) => name).join(', ')}; saw other settings in force: put these in by hand, then adopt again; nothing was changed`,
+    );
+  }
+  const state = await readState(inForce.configFile);
+  if (state === undefined) throw new TypeError(`${inForce.configFile} is gone`);
+  const added = withAdded(
+    inForce,
+    certificates.map(({ spec }) => spec),
+  );
+  return [{ ...state, path: inForce.configFile, body: Buffer.from(added) }];
 }

@@ -172,8 +172,8 @@ function intoBucket(values: CommandValues, { plan }: TakeRequest, dryRun: boolea
   return whileOwnerOf(directoryOfBucket(url), async (isOwner) => {
     const bucket = await openBucket(url, dryRun ? 'read' : 'write');
     const { log } = passEnvironmentOf({ ...values, quiet: true });
-    if (dryRun) return previewBucket({ bucket, plan, now, log });
     if (!isOwner) throw new WrongUser(NO_OWNER);
+    if (dryRun) return previewBucket({ bucket, plan, now, log });
     const audit = openAuditTrail(bucket, values);
     return putIntoBucket({ bucket, plan, now, log, audit });
   });

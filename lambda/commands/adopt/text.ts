@@ -21,16 +21,16 @@ export function adoptionPlanText(plan: AdoptionPlan): string {
   const left = leftOut.map(({ file, why }) => `  not ${file}: ${why}`);
   const lines = [
     'HAProxy serves these certificates, and goes on:',
-    ...capped(rows),
-    ...capped(left),
+    ...cappedLines(rows),
+    ...cappedLines(left),
     ...accounts,
-    ...capped(notes.map((note) => `note: ${note}`)),
+    ...cappedLines(notes.map((note) => `note: ${note}`)),
     ...todos.map((todo) => `before the next renewal: ${todo}`),
   ];
   return lines.map((line) => `${printable(line)}\n`).join('');
 }
 
-function capped(lines: readonly string[]): string[] {
+export function cappedLines(lines: readonly string[]): string[] {
   const more =
     lines.length > MAX_LINES ? [`  … and ${lines.length - MAX_LINES} more (--json has them all)`] : [];
   return [...lines.slice(0, MAX_LINES), ...more];

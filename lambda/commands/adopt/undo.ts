@@ -25,7 +25,7 @@ interface Undone extends AdoptionUndone {
 const nothingDone = (): Undone => ({ ...nothingUndone(), files: [], edited: [], keptDirectories: [] });
 
 export async function undoAdopt(values: CommandValues): Promise<number> {
-  if (!values['dry-run']) refuseWithoutRights('adopt', values.config);
+  refuseWithoutRights('adopt', values.config);
   const directory = recordDirectory(values.config);
   const { runs } = await readRecord(directory);
   const own = runs.slice(runs.findLastIndex(({ by }) => by !== 'adopt') + 1);
@@ -49,7 +49,7 @@ export async function undoAdopt(values: CommandValues): Promise<number> {
 }
 
 /** @throws Unplannable where the bucket does not say: what is stolen must not come back */
-async function endedOf(runs: readonly RecordedRun[]): Promise<Map<string, string>> {
+export async function endedOf(runs: readonly RecordedRun[]): Promise<Map<string, string>> {
   const ended = new Map<string, string>();
   const urls = new Set(runs.flatMap(({ adoption }) => adoption?.bucket || []));
   for (const url of urls) {
@@ -95,7 +95,7 @@ export async function takeBack(
     done.withheld.push(...one.withheld);
   }
   const result = await undoLastRun({
-    ...{ directory, dryRun: false, keepsEdits: true, find: findNothing },
+    ...{ directory, dryRun: false, keepsEdits: done.edited, find: findNothing },
   });
   if (result.result !== 'undone') return;
   done.files.push(...result.files);

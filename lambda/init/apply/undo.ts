@@ -12,8 +12,8 @@ import type { ReloadWay } from './reload.ts';
 export interface UndoRequest {
   directory: string;
   dryRun: boolean;
-  /** Files that were edited since are no reason to refuse. */
-  keepsEdits?: boolean;
+  /** Files that were edited since are no reason to refuse; those that the undo of a later run has kept are not kept again. */
+  keepsEdits?: readonly EditedFile[];
   /** The HAProxy of the run, where it has changed its files. */
   find: (run: RecordedRun) => { installation: Installation; way: ReloadWay };
 }
@@ -33,7 +33,7 @@ export type UndoResult =
     };
 
 export async function undoLastRun(request: UndoRequest): Promise<UndoResult> {
-  const { directory, dryRun, keepsEdits = false, find } = request;
+  const { directory, dryRun, keepsEdits, find } = request;
   const record = await readRecord(directory);
   const run = record.runs.at(-1);
   if (run === undefined) {
@@ -41,10 +41,12 @@ export async function undoLastRun(request: UndoRequest): Promise<UndoResult> {
     return { result: 'nothing' };
   }
   const changed = await changedSince(directory, run);
-  if (changed.length > 0 && !keepsEdits) {
+  if (changed.length > 0 && keepsEdits === undefined) {
     return { result: 'changed', files: changed.map(({ change }) => change.path), diff: diffOf(changed) };
   }
-  const edited = await keepEdits(directory, changed, dryRun);
+  const isKept = (path: string) => keepsEdits?.some((one) => one.path === path && one.kept !== undefined);
+  const edits = changed.filter(({ change }) => !isKept(change.path));
+  const edited = await keepEdits(directory, edits, dryRun);
   const files = run.changes.map(({ path }) => path);
   const done = { result: 'undone', at: run.at, files, edited } as const;
   if (dryRun) return { ...done, keptDirectories: [], reloaded: false };

@@ -1,0 +1,105 @@
+// adopt typed again, and --undo after what happens in between: what is in force stays, and nothing that was ended comes back.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { oldMachine } from '../../../support/adopt/old-machine.ts';
+import { asRoot, typeAsRoot } from '../../../support/as-root.ts';
+import { createPki, type Pki } from '../../../support/parts/pki.ts';
+import { tempDir } from '../../../support/temp-dir.ts';
+
+const CA = 'https://ca.test/directory';
+let pki: Pki;
+before(async () => {
+  pki = await createPki();
+});
+
+test('typed again without --ca nothing changes, other options are refused, a new file comes to what is in force; a stolen key does not come back by --undo', async (t) => {
+  const machine = await oldMachine(t, { version: '3.2' });
+  const { certs, home, adopt, agent, pemfleet, snapshot, configFile, own } = machine;
+  const put = async (name: string) => {
+    const { combined, keyPem, leafPem, chainPem } = await pki.issue({ names: [`${name}.example.com`] });
+    // Not in the form of the agent.
+    const text = `${keyPem}\n${leafPem}${chainPem.join('')}`;
+    writeFileSync(join(certs, `${name}.pem`), name === 'mail' ? combined : text, { mode: 0o600 });
+    own();
+  };
+  for (const name of ['www', 'shop']) await put(name);
+  writeFileSync(join(home, 'ca.pem'), pki.rootPem);
+  own();
+  const haproxy = await machine.start();
+  const old = snapshot();
+  const adopted = adopt('--ca', CA, '--ca-file', join(home, 'ca.pem'), '--yes');
+  assert.equal(adopted.status, 0, adopted.stderr);
+  const there = snapshot();
+  const text = readFileSync(configFile, 'utf8');
+
+  const again = adopt('--yes');
+  assert.deepEqual([again.status, snapshot()], [0, there], again.stderr);
+  assert.match(again.stdout, /^already adopted: all that can be is in \S+; nothing was changed$/m);
+  const other = adopt('--ca', 'letsencrypt', '--yes');
+  assert.deepEqual([other.status, snapshot()], [1, there], other.stdout);
+  assert.match(
+    other.stderr,
+    /^wanted --ca letsencrypt, and other settings are in force: edit \S+pemfleet\.yaml/,
+  );
+
+  await put('mail');
+  await haproxy.stop();
+  await machine.start();
+  writeFileSync(configFile, text.replace('# Each name', '# Mine. Each name'));
+  own();
+  const more = adopt('--yes');
+  assert.equal(more.status, 0, more.stderr);
+  const longer = readFileSync(configFile, 'utf8');
+  const [first, added] = [longer.slice(0, text.length + 6), longer.slice(text.length + 6)];
+  assert.equal(first, text.replace('# Each name', '# Mine. Each name'));
+  assert.match(added, /^ {2}# \S+mail\.pem\n {2}- name: "mail"\n.*\n {4}imported: true/);
+
+  // As an operator ends it: first out of pemfleet.yaml.
+  writeFileSync(configFile, longer.replace(/ {2}# \S+shop\.pem\n {2}- name: "?shop"?\n( {4}.*\n)+/, ''));
+  own();
+  const synced = agent('sync');
+  assert.equal(synced.status, 0, synced.stderr);
+  const copies = () => readdirSync(certs).filter((name) => name.includes('.pemfleet-replaced-'));
+  assert.equal(copies().length, 3);
+  const withdrawn = pemfleet('withdraw', 'shop', '--stolen');
+  assert.equal(withdrawn.status, 0, withdrawn.stderr);
+  assert.match(
+    adopt('--undo', '--dry-run').stdout,
+    /shop\.pem is not put back, and stays as it is now: its key is/,
+  );
+  const obeyed = agent('sync');
+  assert.equal(obeyed.status, 0, obeyed.stderr);
+  assert.deepEqual([copies().length, copies().some((name) => name.includes('shop'))], [2, false]);
+  const undone = adopt('--undo');
+
+  assert.equal(undone.status, 1, undone.stdout);
+  assert.match(undone.stdout, /shop\.pem is not put back: its key is stolen, as was said at 20/);
+  assert.match(undone.stdout, /pemfleet\.yaml was changed since: it is kept as \S+pemfleet\.yaml\.kept/);
+  const [now, mail] = [snapshot(), '/haproxy/certs/mail.pem'];
+  const gone = [...old.keys()].filter((name) => now.get(name) !== old.get(name));
+  assert.deepEqual(gone, ['/haproxy/certs/shop.pem']);
+  const stays = [...now.keys()].filter((name) => !old.has(name) && !name.startsWith('/bucket'));
+  assert.deepEqual(stays, ['/etc/pemfleet.yaml.kept', mail]);
+  assert.ok(existsSync(join(home, 'bucket')));
+});
+
+test('a dry run is refused where the real one is: the system user is missing', async (t) => {
+  const machine = await oldMachine(t, { version: '3.2' });
+  writeFileSync(join(machine.certs, 'www.pem'), (await pki.issue({ names: ['www.example.com'] })).combined);
+  const users = join(tempDir(t), 'passwd');
+  writeFileSync(users, asRoot('grep', '-v', '^pemfleet:', '/etc/passwd'));
+  const before = machine.snapshot();
+  const script = `mount --bind ${users} /etc/passwd && exec "$@"`;
+  const [dry, real] = ['--dry-run', '--yes'].map((word) => {
+    const words = machine.adoptWords('--ca', CA, word);
+    const start = words.indexOf('env');
+    return typeAsRoot(['unshare', '--mount', 'sh', '-c', script, 'sh', ...words.slice(start)]);
+  });
+
+  assert.equal(real?.status, 1, real?.stdout);
+  assert.match(real?.stderr ?? '', /^wanted the system user pemfleet.*useradd --system/);
+  assert.deepEqual([dry?.status, dry?.stderr], [real?.status, real?.stderr]);
+  assert.deepEqual(machine.snapshot(), before);
+});

@@ -1,7 +1,7 @@
 /** Order objects (RFC 8555 §7.1.3) and their walk from newOrder to the issued certificate (§7.4). */
 import acmeCrypto from 'acme-client/src/crypto/index.js';
 import type { AcmeClient } from './client.ts';
-import { pollUntil, type Timing } from './poll.ts';
+import { type PollAnswer, pollUntil, type Timing } from './poll.ts';
 import { AcmeProblem, type Identifier, NoAcmeAnswer, type ProblemDocument } from './problem.ts';
 import type { AcmeResponse } from './transport.ts';
 
@@ -37,6 +37,8 @@ export interface Order {
   replaces?: string;
   /** Why processing the order failed. */
   error?: ProblemDocument;
+  /** Not in the RFC's object: the header of finalize's answer, which says when to look at the order (§7.4). */
+  retryAfter?: string | undefined;
 }
 
 export async function newOrder(client: AcmeClient, request: OrderRequest): Promise<Order> {
@@ -73,26 +75,31 @@ export async function finalize(client: AcmeClient, order: Order, keyPem: string)
   const [, csr] = await acmeCrypto.createCsr({ altNames }, keyPem);
   try {
     const response = await client.post(order.finalize, { csr: acmeCrypto.getPemBodyAsB64u(csr) });
-    return orderOf(response, order.url);
+    return { ...orderOf(response, order.url), retryAfter: response.headers['retry-after'] };
   } catch (error) {
     if (error instanceof AcmeProblem && error.type === 'orderNotReady') return undefined;
     throw error;
   }
 }
 
-/** Polls until the order has one of `statuses` or is invalid. @throws AcmeDeadline */
+/**
+ * Polls until the order has one of `statuses` or is invalid: at first at once, or when the answer to finalize has said.
+ * @throws AcmeDeadline
+ */
 export async function waitOrder(
   client: AcmeClient,
-  url: string,
+  seen: Order,
   statuses: readonly Order['status'][],
   timing: Timing,
 ): Promise<Order> {
+  const { url, retryAfter } = seen;
   const isDone = (order: Order) => order.status === 'invalid' || statuses.includes(order.status);
-  const read = async () => {
+  const answered: PollAnswer<Order>[] = retryAfter === undefined ? [] : [{ value: seen, retryAfter }];
+  const ask = async () => {
     const response = await client.post(url, null);
     return { value: orderOf(response, url), retryAfter: response.headers['retry-after'] };
   };
-  return pollUntil(`order ${url}`, read, isDone, timing);
+  return pollUntil(`order ${url}`, async () => answered.pop() ?? ask(), isDone, timing);
 }
 
 /** Of an order; a certificate has a hundred names. */

@@ -22,17 +22,17 @@ export async function issue({ timing }: Pick<Pass, 'timing'>, driven: Driven, pr
 }
 
 async function finalizeLater({ client, leg }: Driven, order: Order, timing: Timing): Promise<Order> {
-  const ready = await waitOrder(client, order.url, ['ready', 'processing', 'valid'], timing);
+  const ready = await waitOrder(client, order, ['ready', 'processing', 'valid'], timing);
   return ready.status === 'ready' ? ((await finalize(client, ready, leg.key)) ?? ready) : ready;
 }
 
-async function waitIssued(driven: Driven, { url }: Order, timing: Timing): Promise<Order> {
+async function waitIssued(driven: Driven, seen: Order, timing: Timing): Promise<Order> {
   const { client, leg, isHurried } = driven;
   const since = happenedAt(leg.processingSince, timing.now());
   const end = processingEnd(since, isHurried);
   const deadline = end < timing.deadline ? end : timing.deadline;
   try {
-    return await waitOrder(client, url, ['valid'], { ...timing, deadline });
+    return await waitOrder(client, seen, ['valid'], { ...timing, deadline });
   } catch (error) {
     if (!(error instanceof AcmeDeadline)) throw error;
     const sleepMs = (error.retryAfter?.getTime() ?? 0) - timing.now().getTime();

@@ -52,6 +52,8 @@ export interface BucketSurvey extends PublishedFleets {
   readonly version1: Version1Survey;
   /** Certificates for which the last pass had no time. */
   readonly postponed: ReadonlySet<string>;
+  /** By certificate: why the last pass over it failed, whether an order record says so or not. */
+  readonly failed: HostSummaries['failures'];
   /** By certificate, also of those that are not configured any more: orders in flight or failing. */
   readonly records: ReadonlyMap<string, StoredRecord>;
   /** URLs of orders that belong to a certificate, so that no other adopts them. This pass adds its own. */
@@ -127,6 +129,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
         ? manifests.flatMap((manifest) => unconfiguredIn(config.certificates, manifest))
         : [],
     ...{ memory, hosts, postponed, foreign, version1, endedOrders: stored.endedOrders },
+    failed: stored.failures,
     ...(earlier?.lostPems && { lostPems: earlier.lostPems }),
     ...(earlier?.withoutRoot && { withoutRoot: earlier.withoutRoot }),
   };

@@ -17,7 +17,7 @@ export interface FollowUp {
 
 /**
  * An order that its CA still processes is looked at once more when all others are done. The next CA is asked at once in an emergency, for the
- * next pass may come too late, and where the CA has let no order come about in more passes than one.
+ * next pass may come too late, where the CA has let no order come about in more passes than one, and where it does not offer what is configured.
  */
 export function followUpOf(
   pass: Pass,
@@ -38,8 +38,15 @@ export function followUpOf(
     order.isRefusedAt(directoryUrl);
   const isLeft =
     isAlmostOver(plan, pass.timing.now()) ||
+    lacksOffer(survey, plan, error) ||
     (!order.hasRecordAt(directoryUrl) && survey.budget.isTurningAway(directoryUrl));
   return isTheirs && isLeft ? atNextCa(pass, survey, plan, directoryUrl) : undefined;
+}
+
+/** No wait helps, and no order record keeps count. What is served already has time for a second look: one pass may have had bad luck. */
+function lacksOffer({ failed }: Survey, { published, spec }: Plan, error: unknown): boolean {
+  if (!(error instanceof NotOffered)) return false;
+  return published === undefined || failed[spec.name] !== undefined;
 }
 
 /** Nothing was tried: the CA has sent other certificates of the pass away. */

@@ -8,7 +8,7 @@ import { getAuthorization, notValid, waitValid } from '../../../../lambda/acme/a
 import { downloadChain } from '../../../../lambda/acme/chain.ts';
 import type { AcmeClient } from '../../../../lambda/acme/client.ts';
 import { type Directory, readDirectory } from '../../../../lambda/acme/directory.ts';
-import { newOrder, waitOrder } from '../../../../lambda/acme/order.ts';
+import { newOrder, type Order, waitOrder } from '../../../../lambda/acme/order.ts';
 import { AcmeProblem } from '../../../../lambda/acme/problem.ts';
 import { getRenewalInfo } from '../../../../lambda/acme/renewal-info.ts';
 import { createTransport } from '../../../../lambda/acme/transport.ts';
@@ -108,7 +108,7 @@ const RESOURCES: [says: string, document: unknown, read: (client: AcmeClient) =>
   [
     'order that is waited for',
     { ...ORDER, status: 'processing' },
-    (client) => waitOrder(client, url, ['valid'], { ...clock, deadline: clock.now() }),
+    (client) => waitOrder(client, { ...ORDER, url } as Order, ['valid'], { ...clock, deadline: clock.now() }),
   ],
   [
     'authorization',

@@ -30,7 +30,7 @@ const READS: Record<string, (client: AcmeClient) => Promise<unknown>> = {
   newOrder: (client) => newOrder(client, { identifiers: [identifier] }),
   getOrder: (client) => getOrder(client, url),
   finalize: (client) => finalize(client, order, key),
-  waitOrder: (client) => waitOrder(client, url, ['valid'], fakeClock()),
+  waitOrder: (client) => waitOrder(client, order, ['valid'], fakeClock()),
   downloadChain: (client) => downloadChain(client, url, undefined),
   getAuthorization: (client) => getAuthorization(client, url),
   waitValid: (client) => waitValid(client, { ...authorization, challenges: [] }, fakeClock()),
@@ -108,6 +108,37 @@ test('RFC 8555 §7.4: an order that is not ready yet is no failure of finalize',
   const client = await clientOf(fakeCa(() => refuse('orderNotReady', 403)));
 
   assert.equal(await finalize(client, order, key), undefined);
+});
+
+for (const [says, header, waits] of [
+  ['a wait', '7', [7_000]],
+  ['nothing', undefined, []],
+  ['no wait', '0', [100]],
+] as const) {
+  test(`RFC 8555 §7.4: finalize that says ${says} in Retry-After is looked at after [${waits}] ms`, async () => {
+    const clock = fakeClock();
+    const headers = { 'replay-nonce': 'n', ...(header !== undefined && { 'retry-after': header }) };
+    const ca = fakeCa(({ url: asked }) =>
+      asked === order.finalize
+        ? answer({ ...order, status: 'processing' }, { headers })
+        : answer({ ...order, status: 'valid' }, { headers: { 'replay-nonce': 'n' } }),
+    );
+    const client = clientOf(ca);
+
+    const finalized = await finalize(client, order, key);
+    assert.ok(finalized);
+    assert.equal((await waitOrder(client, finalized, ['valid'], clock)).status, 'valid');
+    assert.deepEqual(clock.waits, waits);
+  });
+}
+
+test('RFC 8555 §7.4: a Retry-After of finalize beyond what a pass waits leaves the order to the next one', async () => {
+  const clock = fakeClock();
+  const client = clientOf(fakeCa(() => assert.fail('is asked for')));
+  const finalized = { ...order, status: 'processing', retryAfter: '3600' } as const;
+
+  await assert.rejects(waitOrder(client, finalized, ['valid'], clock), { code: 'ERR_ACME_DEADLINE' });
+  assert.deepEqual(clock.waits, []);
 });
 
 test('RFC 8555 §7.5.1: a challenge is responded to once, and one that has moved on is left to the poll', async () => {

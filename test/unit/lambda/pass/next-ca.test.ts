@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { AcmeProblem, NoAcmeAnswer } from '../../../../lambda/acme/problem.ts';
+import { afterPass } from '../../../../lambda/pass/after-pass.ts';
 import { runPass } from '../../../../lambda/pass/run-pass.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
@@ -14,8 +15,8 @@ const SECOND = 'https://second.test/dir';
 
 /** @returns by which CAs the pass was served, in order, for each of `passes` that come `everyMs` */
 async function askedIn(
-  failure: Error,
-  { passes = 4, everyMs = 30 * MINUTE_MS, daysLeft = 0, names = ['a.test'] } = {},
+  failure: Error | undefined,
+  { passes = 4, everyMs = 30 * MINUTE_MS, daysLeft = 0, names = ['a.test'], certificate = {} } = {},
 ): Promise<string[][]> {
   const bucket = memoryBucket(() => noon);
   if (daysLeft > 0) {
@@ -30,18 +31,19 @@ async function askedIn(
     await publishEntry(bucket, 'a.test', makeEntry({ pems: [pem] }));
   }
   let asked: string[] = [];
-  const caThatFails = (name: string, error: Error) => ({
+  const caThatFails = (name: string, error: Error | undefined) => ({
     ...unreachableCa(),
-    account: () => {
+    account: async () => {
       asked.push(name);
-      return Promise.reject(error);
+      if (error !== undefined) throw error;
+      return clientOf(fakeCa(() => assert.fail('an order is placed')));
     },
   });
   const cas = new Map([
     [DIRECTORY_URL, caThatFails('first', failure)],
     [SECOND, caThatFails('second', new NoAcmeAnswer('ECONNRESET'))],
   ]);
-  const certificates = names.map((name) => ({ identifiers: [name] }));
+  const certificates = names.map((name) => ({ identifiers: [name], ...certificate }));
   const { passFor, clock } = passOver(bucket, { cas });
   const [acme, fallback] = [DIRECTORY_URL, SECOND].map((directoryUrl) => ({
     directoryUrl,
@@ -52,7 +54,8 @@ async function askedIn(
   for (let pass = 0; pass < passes; pass += 1) {
     asked = [];
     const timing = { ...clock, deadline: after(clock.now(), 15 * MINUTE_MS) };
-    await runPass({ ...passFor(certificates), config, timing });
+    const opened = { ...passFor(certificates), config, timing };
+    await afterPass(opened, undefined, await runPass(opened));
     all.push(asked);
     clock.advance(everyMs);
   }
@@ -87,6 +90,14 @@ test('in an emergency the same pass comes to the next CA', async () => {
   for (const [says, error] of OUTAGES) {
     assert.deepEqual(await askedIn(error, { passes: 1, daysLeft: 3 }), [['first', 'second']], says);
   }
+});
+
+test('a profile that the first CA does not offer reaches the next one: at once where nothing is served, else at the second pass', async () => {
+  const certificate = { profile: 'brief' };
+
+  assert.deepEqual(await askedIn(undefined, { passes: 1, certificate }), [['first', 'second']]);
+  const renewed = await askedIn(undefined, { passes: 3, daysLeft: 20, certificate });
+  assert.deepEqual(renewed, [['first'], ['first', 'second'], ['first', 'second']]);
 });
 
 test('certificates that a CA has sent away with the first one go to the next CA as well', async () => {

@@ -21,6 +21,7 @@ export type EventName =
   | 'ca.refused'
   | 'limit.burst'
   | 'ca.unreachable'
+  | 'ca.forbidden'
   | 'order.created'
   | 'order.resumed'
   | 'order.abandoned'
@@ -107,6 +108,7 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'ca.refused',
   'limit.burst',
   'ca.unreachable',
+  'ca.forbidden',
   'renewal-info.failed',
   'ocsp.revoked',
   'ocsp.failed',

@@ -4,6 +4,7 @@ import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
 import type { AuditTrail } from './audit/trail.ts';
 import type { Cas } from './ca/ca.ts';
+import type { CaaLookup } from './challenge/caa-lookup.ts';
 import type { Solvers } from './challenge/solver.ts';
 import type { Config } from './config/config.ts';
 import type { Log } from './log.ts';
@@ -20,6 +21,8 @@ export interface Pass {
   /** The configured CAs, by directory URL. */
   readonly cas: Cas;
   readonly solvers: Solvers;
+  /** CAA records, looked up before a fallback CA is asked; absent: nobody looks. */
+  readonly caa?: CaaLookup | undefined;
   /** The key that signs what this pass publishes. */
   readonly signing: Signing;
   /** Who changes what is published, line by line; absent: nobody asks, as in a test. */

@@ -12,6 +12,7 @@ import { createTransport } from './acme/transport.ts';
 import type { CaOptions } from './ca/account.ts';
 import { type Ca, type Cas, openCa } from './ca/ca.ts';
 import { isPrivateCa } from './ca/private-ca.ts';
+import { caaLookup } from './challenge/caa-lookup.ts';
 import { PersistSolver } from './challenge/dns-persist.ts';
 import { http01Solver } from './challenge/http01.ts';
 import type { ChallengeSolver, Solvers } from './challenge/solver.ts';
@@ -69,8 +70,11 @@ function withWebhookPaths(settings: NotifySettings, absolute: (path: string) => 
   return { ...settings, channels: Object.fromEntries(channels) };
 }
 
+/** Each takes seconds: after so many a pass orders without having asked. */
+const MAX_CAA_FAULTS = 3;
+
 /** All that a pass does not open itself, and who runs it. */
-export interface PassRequest extends Omit<Pass, 'cas' | 'solvers' | 'signing' | 'publishedFleets'> {
+export interface PassRequest extends Omit<Pass, 'cas' | 'solvers' | 'caa' | 'signing' | 'publishedFleets'> {
   readonly identity: IssuerIdentity;
   /** From which hosts take the first key that they trust. */
   readonly trustParameter?: TrustParameter | undefined;
@@ -87,8 +91,11 @@ export function runPassExclusively(
   const { bucket, config, options, timing } = given;
   return withCas(given, (cas) => {
     const solvers = openSolvers(config, bucket, timing);
+    const caa = caaLookup(config.dns.resolvers, MAX_CAA_FAULTS);
     const run = (opened: Pick<Pass, 'signing' | 'publishedFleets'>) =>
-      runPass({ ...given, cas, solvers, ...opened }, onDecided).then((result) => withAudit(given, result));
+      runPass({ ...given, cas, solvers, caa, ...opened }, onDecided).then((result) =>
+        withAudit(given, result),
+      );
     const work = () =>
       enter(given, identity)
         .then(() => withSigningKey(given, trustParameter, run))

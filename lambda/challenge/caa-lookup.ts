@@ -17,13 +17,26 @@ export type CaaLookup = (name: string) => Promise<CaaAnswer>;
 /** No name has more in earnest. */
 const MAX_RECORDS = 64;
 
-/** Asks for each name once. CNAMEs are followed by the resolver, and the names above their target are not asked (§3). */
-export function caaLookup(servers: readonly string[]): CaaLookup {
+/**
+ * Asks for each name once. CNAMEs are followed by the resolver, and the names above their target are not asked (§3).
+ * @param maxFaults after so many, nothing is asked any more: each further answer is a fault
+ */
+export function caaLookup(
+  servers: readonly string[],
+  maxFaults: number = Number.POSITIVE_INFINITY,
+): CaaLookup {
   const resolver = new Resolver({ timeout: 3_000, tries: 3 });
   if (servers.length > 0) resolver.setServers(servers);
   const answers = new Map<string, Promise<CaaAnswer>>();
+  let faults = 0;
+  const ask = async (name: string): Promise<CaaAnswer> => {
+    if (faults >= maxFaults) return { at: name, records: [], fault: 'ENOTASKED' };
+    const answer = await caaAt(resolver, name, climb);
+    if (answer.fault !== undefined && answer.at === name) faults += 1;
+    return answer;
+  };
   const climb = (name: string): Promise<CaaAnswer> => {
-    const known = answers.get(name) ?? caaAt(resolver, name, climb);
+    const known = answers.get(name) ?? ask(name);
     answers.set(name, known);
     return known;
   };

@@ -27,9 +27,10 @@ import { currentPem, type Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { isLostEverywhere, newestEntry } from '../publication/entry.ts';
 import { mayReplaceTrusted } from '../trusted/refused-ca.ts';
+import { forbiddenByCaa } from './caa/forbidden.ts';
 import { type CaChoice, type Decision, type DueInput, decide, isWanted } from './due.ts';
 import { type CaOffer, casFor, offersBeside, refusalIn } from './limits/cas-for.ts';
-import { emergencyOf, renewalAt } from './limits/renewal.ts';
+import { emergencyOf, isAlmostOver, renewalAt } from './limits/renewal.ts';
 import { holdOnAll } from './operator/held.ts';
 import { refreshWindows } from './renewal-windows.ts';
 import { findStillServed } from './still-served.ts';
@@ -113,11 +114,29 @@ export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
   const decideAbout = async (subject: Omit<Plan, 'decision'>) => {
     const forced = context.forced || isMeantNow(pass, subject.stored);
     const plan = makePlan(subject, { ...context, forced });
-    if (plan.decision.action === 'keep' || !mayRefuse(pass, survey, subject.stored)) return plan;
+    if (plan.decision.action === 'keep') return plan;
+    const makeAnew = (given: Omit<Plan, 'decision'>) => makePlan(given, { ...context, forced });
+    if (!mayRefuse(pass, survey, subject.stored)) return atAllowedCa(pass, plan, makeAnew);
     const refused = await refusedCas(pass, survey, subject);
-    return refused.size === 0 ? plan : makePlan({ ...subject, refused }, { ...context, forced });
+    return atAllowedCa(pass, refused.size === 0 ? plan : makeAnew({ ...subject, refused }), makeAnew);
   };
   return inParallel(subjects, READS_AT_ONCE, decideAbout, ({ spec }) => spec.name);
+}
+
+/** Of the fallback CAs, those that CAA records forbid are passed over; in an emergency, whatever can be tried is tried. */
+async function atAllowedCa(
+  pass: Pass,
+  given: Plan,
+  makeAnew: (subject: Omit<Plan, 'decision'>) => Plan,
+): Promise<Plan> {
+  let plan = given;
+  while (plan.decision.action === 'obtain' && !isAlmostOver(plan, pass.timing.now())) {
+    const { directoryUrl } = plan.decision;
+    const forbidden = await forbiddenByCaa(pass, plan.spec, directoryUrl);
+    if (forbidden === undefined) break;
+    plan = makeAnew({ ...plan, refused: new Map([...(plan.refused ?? []), [directoryUrl, forbidden]]) });
+  }
+  return plan;
 }
 
 /** It was refused because browsers would not trust it, and the operator has said since that this is meant: no time is waited out. */

@@ -7,7 +7,7 @@ import type { CaaLookup } from '../challenge/caa-lookup.ts';
 import type { ChallengeName } from '../config/challenge.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { withoutWildcard } from '../config/identifier.ts';
-import type { CaTerms } from './ca-terms.ts';
+import type { CaTerms } from '../pass/caa/ca-terms.ts';
 import { NAMES_AT_ONCE } from './finding.ts';
 
 /** A record to publish. */

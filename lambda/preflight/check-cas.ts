@@ -6,7 +6,7 @@ import type { AcmeClient } from '../acme/client.ts';
 import { AcmeProblem } from '../acme/problem.ts';
 import type { Ca, Cas } from '../ca/ca.ts';
 import type { CertificateSpec } from '../config/config.ts';
-import { accountProblemOf } from './ca-terms.ts';
+import { accountProblemOf } from '../pass/caa/ca-terms.ts';
 import type { PreflightFinding } from './finding.ts';
 
 /** Five minutes: Let's Encrypt dates certificates back by an hour, others by less, and hosts refuse what is not valid yet. */

@@ -7,7 +7,7 @@ import type { PersistTerms } from '../challenge/solver.ts';
 import type { TxtLookup } from '../challenge/txt-lookup.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { accountTerms } from '../order/persist-terms.ts';
-import type { CaTerms } from './ca-terms.ts';
+import type { CaTerms } from '../pass/caa/ca-terms.ts';
 import { NAMES_AT_ONCE } from './finding.ts';
 
 export interface PersistRecord {

@@ -2,13 +2,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { canonicalUrl } from '#contract/layout.ts';
+import { directoryNamed } from '../../config/known-cas.ts';
 import { keyFromPem, UnusableKey } from './account-key.ts';
 import { parseShellValues, readClientFile, sortedNamesIn } from './client-files.ts';
 import type { ClientState, Lineage, OldAccount, OldChallenge } from './lineage.ts';
 
 type Values = ReadonlyMap<string, string>;
 
-const DEFAULT_CA = 'https://acme.zerossl.com/v2/DV90';
+const DEFAULT_CA = directoryNamed('zerossl');
 const HOOK_SETTINGS = ['Le_PreHook', 'Le_PostHook', 'Le_RenewHook', 'Le_ReloadCmd', 'Le_DeployHook'];
 
 /** @returns undefined: acme.sh has no certificate here */

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { printable } from '#common/printable.ts';
 import { canonicalUrl } from '#contract/layout.ts';
+import { directoryNamed } from '../../config/known-cas.ts';
 import { keyFromJwk, UnusableKey } from './account-key.ts';
 import {
   configobjList,
@@ -41,7 +42,7 @@ function lineageOf(file: string, sections: Sections, shared: readonly string[]):
   const own = sections.get('');
   const params = sections.get('renewalparams');
   const [chainFile, keyFile] = [own?.get('fullchain'), own?.get('privkey')];
-  const server = params?.get('server') ?? 'https://acme-v02.api.letsencrypt.org/directory';
+  const server = params?.get('server') ?? directoryNamed('letsencrypt');
   if (chainFile === undefined || keyFile === undefined || params === undefined) {
     return 'wanted fullchain, privkey and [renewalparams] of certbot, saw another file: it is left out';
   }

@@ -22,7 +22,7 @@ import {
 import { pausedUntil } from '../../ca/pause.ts';
 import { readCaState } from '../../ca/state.ts';
 import { directoryNamed } from '../../config/known-cas.ts';
-import { accountProblemOf } from '../../preflight/ca-terms.ts';
+import { accountProblemOf } from '../../pass/caa/ca-terms.ts';
 import { withCas } from '../../wiring.ts';
 import {
   type Command,

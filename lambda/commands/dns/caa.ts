@@ -4,7 +4,7 @@ import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
 import { caaLookup } from '../../challenge/caa-lookup.ts';
 import { orderedSpecs } from '../../config/config.ts';
-import { readCaTerms } from '../../preflight/ca-terms.ts';
+import { readCaTerms } from '../../pass/caa/ca-terms.ts';
 import { type CaaCheck, type CaaReport, caNameOf, readCaa } from '../../preflight/caa-report.ts';
 import { withCas } from '../../wiring.ts';
 import {

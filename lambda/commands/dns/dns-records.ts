@@ -3,7 +3,7 @@
 import { printable } from '#common/printable.ts';
 import { txtLookup } from '../../challenge/txt-lookup.ts';
 import { orderedSpecs } from '../../config/config.ts';
-import { readCaTerms } from '../../preflight/ca-terms.ts';
+import { readCaTerms } from '../../pass/caa/ca-terms.ts';
 import { type PersistRecord, readPersistRecords } from '../../preflight/dns-records.ts';
 import { withCas } from '../../wiring.ts';
 import {

@@ -4,6 +4,7 @@ import { NotOffered, StillProcessing } from '../../acme/problem.ts';
 import { configuredCas } from '../../config/acme.ts';
 import { faultOfAttempt } from '../../order/back-off.ts';
 import type { Pass } from '../../pass.ts';
+import { forbiddenByCaa } from '../caa/forbidden.ts';
 import { isAlmostOver } from '../limits/renewal.ts';
 import { withinBudget } from '../limits/within-budget.ts';
 import type { Plan } from '../plan.ts';
@@ -19,12 +20,12 @@ export interface FollowUp {
  * An order that its CA still processes is looked at once more when all others are done. The next CA is asked at once in an emergency, for the
  * next pass may come too late, where the CA has let no order come about in more passes than one, and where it does not offer what is configured.
  */
-export function followUpOf(
+export async function followUpOf(
   pass: Pass,
   survey: Survey,
   order: OrderInFlight,
   error: unknown,
-): FollowUp | undefined {
+): Promise<FollowUp | undefined> {
   const plan = { ...order.plan, stored: order.stored };
   if (!('directoryUrl' in plan.decision)) return undefined;
   const { directoryUrl } = plan.decision;
@@ -50,15 +51,24 @@ function lacksOffer({ failed }: Survey, { published, spec }: Plan, error: unknow
 }
 
 /** Nothing was tried: the CA has sent other certificates of the pass away. */
-export function followUpWhilePaused(pass: Pass, survey: Survey, plan: Plan): FollowUp | undefined {
+export async function followUpWhilePaused(
+  pass: Pass,
+  survey: Survey,
+  plan: Plan,
+): Promise<FollowUp | undefined> {
   if (!('directoryUrl' in plan.decision)) return undefined;
   const { directoryUrl } = plan.decision;
   const isLeft = isAlmostOver(plan, pass.timing.now()) || survey.budget.isTurningAway(directoryUrl);
   return isLeft ? atNextCa(pass, survey, plan, directoryUrl) : undefined;
 }
 
-function atNextCa(pass: Pass, survey: Survey, plan: Plan, directoryUrl: string): FollowUp | undefined {
-  const next = nextCa(pass, survey, plan, directoryUrl);
+async function atNextCa(
+  pass: Pass,
+  survey: Survey,
+  plan: Plan,
+  directoryUrl: string,
+): Promise<FollowUp | undefined> {
+  const next = await nextCa(pass, survey, plan, directoryUrl);
   if (next === undefined) return undefined;
   // What the CA that failed would exempt counts at the next one.
   const renewal = plan.others?.find((offer) => offer.directoryUrl === next)?.renewal;
@@ -73,14 +83,17 @@ function reserved({ budget }: Survey, given: Plan, when: FollowUp['when']): Foll
   return plan && { plan, when };
 }
 
-function nextCa(
-  { config }: Pass,
+async function nextCa(
+  pass: Pass,
   { budget }: Survey,
-  { refused }: Plan,
+  plan: Plan,
   directoryUrl: string,
-): string | undefined {
-  const urls = configuredCas(config).map((ca) => ca.directoryUrl);
-  return urls
+): Promise<string | undefined> {
+  const urls = configuredCas(pass.config).map((ca) => ca.directoryUrl);
+  const others = urls
     .slice(urls.indexOf(directoryUrl) + 1)
-    .find((url) => budget.pausedUntil(url) === undefined && !refused?.has(url));
+    .filter((url) => budget.pausedUntil(url) === undefined && !plan.refused?.has(url));
+  if (isAlmostOver(plan, pass.timing.now())) return others[0];
+  for (const url of others) if ((await forbiddenByCaa(pass, plan.spec, url)) === undefined) return url;
+  return undefined;
 }

@@ -50,7 +50,7 @@ export async function issueCertificate(pass: Pass, survey: Survey, plan: Plan): 
         if (blocker !== undefined) {
           const untried = { ...ended(postpone(pass, survey, order, blocker)), isUntried: true };
           if (blocker.reason === 'out-of-time') return untried;
-          return { ...untried, followUp: followUpWhilePaused(pass, survey, plan) };
+          return { ...untried, followUp: await followUpWhilePaused(pass, survey, plan) };
         }
         const published = publish(
           pass,
@@ -64,7 +64,7 @@ export async function issueCertificate(pass: Pass, survey: Survey, plan: Plan): 
     }
   } catch (error) {
     const outcome = await fail(pass, survey, order, error);
-    return { ...ended(outcome), followUp: followUpOf(pass, survey, order, error) };
+    return { ...ended(outcome), followUp: await followUpOf(pass, survey, order, error) };
   }
 }
 

@@ -9,10 +9,11 @@ import type { Pass } from '../../pass.ts';
 import { hasFailedUntrusted } from '../../trusted/read-refusals.ts';
 import { checkIssuer, refusalBefore, type WantedCertificate } from '../../trusted/refused-ca.ts';
 import { publicChainProblem } from '../../upgrade/public-chain.ts';
+import type { CaaForbids } from '../caa/forbidden.ts';
 import type { Survey } from '../survey.ts';
 
 /** By directory URL, why nothing is ordered there for this certificate. */
-export type RefusedCas = ReadonlyMap<string, UntrustedIssuer>;
+export type RefusedCas = ReadonlyMap<string, UntrustedIssuer | CaaForbids>;
 
 export async function refusedCas(
   pass: Pass,

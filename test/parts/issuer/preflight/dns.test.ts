@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { caaLookup } from '../../../../lambda/challenge/caa-lookup.ts';
 import { txtLookup } from '../../../../lambda/challenge/txt-lookup.ts';
-import { readCaTerms } from '../../../../lambda/preflight/ca-terms.ts';
+import { readCaTerms } from '../../../../lambda/pass/caa/ca-terms.ts';
 import { readCaa } from '../../../../lambda/preflight/caa-report.ts';
 import { readPersistRecords } from '../../../../lambda/preflight/dns-records.ts';
 import { startStage } from '../../../support/issuer/stage.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { http01Solver } from '../../../../lambda/challenge/http01.ts';
-import type { CaTerms } from '../../../../lambda/preflight/ca-terms.ts';
+import type { CaTerms } from '../../../../lambda/pass/caa/ca-terms.ts';
 import { readCaa } from '../../../../lambda/preflight/caa-report.ts';
 import { checkResponder } from '../../../../lambda/preflight/check-responder.ts';
 import { readPersistRecords } from '../../../../lambda/preflight/dns-records.ts';

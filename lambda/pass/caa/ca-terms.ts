@@ -1,9 +1,9 @@
 /** What a configured CA and our account there are called in DNS records. Asks the directory; registers nothing. */
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { AcmeClient } from '../acme/client.ts';
-import { domainNames } from '../acme/directory.ts';
-import type { Ca, Cas } from '../ca/ca.ts';
-import { caaIdentitiesOf } from '../config/caa-identities.ts';
+import type { AcmeClient } from '../../acme/client.ts';
+import { domainNames } from '../../acme/directory.ts';
+import type { Ca, Cas } from '../../ca/ca.ts';
+import { caaIdentitiesOf } from '../../config/caa-identities.ts';
 
 export interface CaTerms {
   readonly directoryUrl: string;
@@ -23,10 +23,11 @@ export interface CaTerms {
 
 /** The preferred CA first. One that does not answer stops no other. */
 export function readCaTerms(cas: Cas): Promise<CaTerms[]> {
-  return Promise.all([...cas.values()].map(termsOf));
+  return Promise.all([...cas.values()].map(caTermsOf));
 }
 
-async function termsOf(ca: Ca): Promise<CaTerms> {
+/** Also where the CA does not answer. */
+export async function caTermsOf(ca: Ca): Promise<CaTerms> {
   const { settings } = ca;
   const { accountUri, directoryUrl } = settings;
   const configured = caaIdentitiesOf(settings);

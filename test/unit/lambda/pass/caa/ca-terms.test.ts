@@ -1,13 +1,13 @@
 /** What people see of several CAs of one host, and of an account that is not the configured one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AcmeProblem, NoAcmeAnswer } from '../../../../lambda/acme/problem.ts';
-import type { Ca } from '../../../../lambda/ca/ca.ts';
-import { accountProblemOf } from '../../../../lambda/preflight/ca-terms.ts';
-import { caNameOf } from '../../../../lambda/preflight/caa-report.ts';
-import { checkCas } from '../../../../lambda/preflight/check-cas.ts';
-import { DIRECTORY_URL } from '../../../support/issuer/documents.ts';
-import { unreachableCa } from '../../../support/issuer/pass.ts';
+import { AcmeProblem, NoAcmeAnswer } from '../../../../../lambda/acme/problem.ts';
+import type { Ca } from '../../../../../lambda/ca/ca.ts';
+import { accountProblemOf } from '../../../../../lambda/pass/caa/ca-terms.ts';
+import { caNameOf } from '../../../../../lambda/preflight/caa-report.ts';
+import { checkCas } from '../../../../../lambda/preflight/check-cas.ts';
+import { DIRECTORY_URL } from '../../../../support/issuer/documents.ts';
+import { unreachableCa } from '../../../../support/issuer/pass.ts';
 
 test('a CA is called by its host, and by its path where another one has the same host', () => {
   const [a, b, other] = [

@@ -55,7 +55,7 @@ export function issuerDocument(answers: IssuerAnswers, schema: string | undefine
     return `${source}  - identifiers: ${yamlList(names)}\n`;
   });
   return `${schemaLine(schema)}# What pemfleet issues, and from which CA. "pemfleet init" wrote this file; it is yours to edit: the next pass reads it.
-# "pemfleet plan" shows what a pass would do; every setting: docs/config.md.
+# "pemfleet plan" shows what a pass would do; every setting: /usr/share/doc/pemfleet/config.md.
 
 # Where certificates are published, and where hosts get them.
 bucket: ${yamlScalar(bucket)}
@@ -88,7 +88,7 @@ export function agentDocument(answers: AgentAnswers, schema: string | undefined)
       ? ''
       : `  # HAProxy names its files in the second directory, where links lead to the first.\n  paths: { host: ${yamlScalar(paths.host)}, haproxy: ${yamlScalar(paths.haproxy)} }\n`;
   return `${schemaLine(schema)}# How pemfleet-agent keeps the certificates of this host's HAProxy. "pemfleet ${by}" wrote this file; it is yours to edit.
-# "pemfleet-agent doctor" shows what the installation lacks; every setting: docs/agent-settings.md.
+# "pemfleet-agent doctor" shows what the installation lacks; every setting: /usr/share/doc/pemfleet-agent/agent-settings.md.
 
 # Where the issuer publishes.
 bucket: ${yamlScalar(bucket)}

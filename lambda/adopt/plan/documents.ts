@@ -38,7 +38,7 @@ export function adoptedConfigText(answers: AdoptionAnswers, schema: string | und
   const editor = schema === undefined ? '' : `# yaml-language-server: $schema=${schema}\n`;
   const fallback = others.map((ca) => `  -${caLines(ca, '    ').slice(3)}`).join('');
   return `${editor}# What pemfleet keeps, and from which CA it renews it. "pemfleet adopt" wrote this file; it is yours to edit: the next pass reads it.
-# "pemfleet plan" shows what a pass would do; every setting: docs/config.md.
+# "pemfleet plan" shows what a pass would do; every setting: /usr/share/doc/pemfleet/config.md.
 
 # Where certificates are published, and where hosts get them.
 bucket: ${yamlScalar(bucket)}

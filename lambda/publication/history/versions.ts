@@ -11,7 +11,7 @@ import { isHistorySpoilt, type PublishedVersion, readHistory } from './history.t
 export interface KnownVersion extends PublishedVersion {
   /** It is what the fleet serves. */
   isInForce: boolean;
-  /** When another one took its place. */
+  /** When another one took its place, or it was ended and none did. */
   until?: string | undefined;
   /** A tombstone ends it. */
   ended?: EndingWord | undefined;
@@ -59,11 +59,13 @@ export async function readVersions(
       ({ sha256 }) => tombstone?.pems.find((pem) => pem.sha256 === sha256) ?? [],
     )[0];
     const isInForce = index === 0 && entry !== undefined;
+    const word = ended && tombstone && !isInForce ? wordOf(tombstone, ended) : undefined;
+    const until = index > 0 ? all[index - 1]?.publishedAt : word?.at;
     return {
       ...version,
       isInForce,
-      ...(index > 0 && { until: all[index - 1]?.publishedAt }),
-      ...(ended && tombstone && !isInForce && { ended: wordOf(tombstone, ended) }),
+      ...(until !== undefined && { until }),
+      ...(word && { ended: word }),
       isKeyThere: version.pems.every(
         ({ sha256 }) => stored?.includes(layout.pem(fleet, name, sha256)) ?? true,
       ),

@@ -128,3 +128,17 @@ for (const [says, args, message] of [
     assert.match(String(status), message);
   });
 }
+
+test('the history of what was withdrawn says since when it is gone, and until when its key stays', async (t) => {
+  const { publish, run } = await stage(t);
+  const serial = await publish('gone');
+  await run(withdrawCommand, 'withdraw', 'gone');
+
+  const { out } = await run(historyCommand, 'history', 'gone');
+
+  const minute = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d`;
+  assert.match(
+    out,
+    new RegExp(`^${serial} +${minute} +${minute} +withdrawn .* there, till \\d{4}-\\d\\d-\\d\\d `, 'm'),
+  );
+});

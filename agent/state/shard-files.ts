@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { inParallel } from '#common/in-parallel.ts';
 import { forgetUnsaved } from './documents.ts';
 import { SHARDS } from './sharded-map.ts';
-import { stampAt } from './stamp.ts';
+import { type FileIdentity, lookAt } from './stamp.ts';
 
 const AT_ONCE = 32;
 /** Of the files, by index. */
@@ -35,34 +35,40 @@ export interface ShardFolder<S> {
 }
 
 interface KnownShard {
-  /** Which file it was. */
-  file: string;
+  /** Which file it was; undefined: there was none; a text: it could not be looked at. */
+  file: FileIdentity | string | undefined;
   shard: unknown;
 }
 
-/** By folder and index: what this process has read or written there. */
-const known = new Map<string, Map<number, KnownShard>>();
+interface KnownFolder {
+  /** Of the files, by index. */
+  paths: readonly string[];
+  /** By index: what this process has read or written there. */
+  shards: (KnownShard | undefined)[];
+}
 
-function knownIn({ path }: Pick<ShardFolder<unknown>, 'path'>): Map<number, KnownShard> {
-  const shards = known.get(path) ?? new Map<number, KnownShard>();
-  known.set(path, shards);
-  return shards;
+/** By path. */
+const known = new Map<string, KnownFolder>();
+
+function knownIn({ path }: Pick<ShardFolder<unknown>, 'path'>): KnownFolder {
+  const folder = known.get(path) ?? { paths: NAMES.map((name) => join(path, name)), shards: [] };
+  known.set(path, folder);
+  return folder;
 }
 
 /** @returns `SHARDS` of them; those that have not changed are the same objects as before */
 export async function readShardFiles<S>(folder: ShardFolder<S>): Promise<S[]> {
-  const before = knownIn(folder);
+  const { paths, shards: before } = knownIn(folder);
   const shards: S[] = [];
-  for (const [index, name] of NAMES.entries()) {
-    const path = `${folder.path}/${name}`;
-    const file = identityOf(path);
-    let entry = before.get(index);
-    if (entry?.file !== file) {
+  for (let index = 0; index < SHARDS; index += 1) {
+    const path = paths[index] as string;
+    const file = lookAt(path, true);
+    let entry = before[index];
+    if (entry === undefined || !isSameFile(entry.file, file)) {
       const read = await folder.read(path, index);
       const isUnreadable = read === 'unreadable';
-      entry = { file, shard: isUnreadable ? folder.empty : (read ?? folder.empty) };
-      if (isUnreadable) before.delete(index);
-      else before.set(index, entry);
+      entry = { file: identityOf(file), shard: isUnreadable ? folder.empty : (read ?? folder.empty) };
+      before[index] = isUnreadable ? undefined : entry;
     }
     shards.push(entry.shard as S);
   }
@@ -71,10 +77,10 @@ export async function readShardFiles<S>(folder: ShardFolder<S>): Promise<S[]> {
 
 /** As they were read or written the last time. */
 export function knownShards<S>(folder: ShardFolder<S>): S[] {
-  const shards = knownIn(folder);
+  const { shards } = knownIn(folder);
   return Array.from(
     { length: SHARDS },
-    (_, index) => (shards.get(index)?.shard as S | undefined) ?? folder.empty,
+    (_, index) => (shards[index]?.shard as S | undefined) ?? folder.empty,
   );
 }
 
@@ -93,17 +99,19 @@ export async function writeShardFiles<S>(
   shards: readonly S[],
   isSame: (a: S, b: S) => boolean = () => false,
 ): Promise<boolean> {
-  const before = knownIn(folder);
-  const changed = shards.flatMap((shard, index) => {
-    const saved = before.get(index);
+  const { paths, shards: before } = knownIn(folder);
+  const changed: { index: number; path: string; shard: S }[] = [];
+  for (const [index, shard] of shards.entries()) {
+    const saved = before[index];
     const isSaved = saved !== undefined && (saved.shard === shard || isSame(saved.shard as S, shard));
-    return isSaved ? [] : [{ index, path: pathOf(folder, index), shard }];
-  });
+    if (!isSaved) changed.push({ index, path: paths[index] as string, shard });
+  }
   const write = async ({ index, path, shard }: (typeof changed)[number]) => {
     const isEmpty = folder.isEmpty(shard);
     const isSaved = isEmpty ? await isRemoved(path) : await folder.write(path, shard);
     // Records of files that are no more harm nobody, and the next write tries again.
-    if (isSaved || (folder.keepsUnsaved && !isEmpty)) before.set(index, { file: identityOf(path), shard });
+    const isKept = isSaved || (folder.keepsUnsaved && !isEmpty);
+    if (isKept) before[index] = { file: identityOf(lookAt(path, true)), shard };
     return isSaved;
   };
   const results = await inParallel(changed, AT_ONCE, write, ({ path }) => path);
@@ -124,11 +132,15 @@ async function isRemoved(path: string): Promise<boolean> {
   );
 }
 
-/** A file that is replaced, as all of ours are, is another one. */
-function identityOf(path: string): string {
-  return stampAt(path, true)?.stamp ?? '';
+/** What a known shard needs of what a look at its file has shown. */
+function identityOf(file: FileIdentity | string | undefined): KnownShard['file'] {
+  if (typeof file !== 'object') return file;
+  const { ino, size, mtimeMs, ctimeMs } = file;
+  return { ino, size, mtimeMs, ctimeMs };
 }
 
-function pathOf({ path }: Pick<ShardFolder<unknown>, 'path'>, index: number): string {
-  return join(path, NAMES[index] ?? '');
+/** A file that is replaced, as all of ours are, is another one. */
+function isSameFile(a: KnownShard['file'], b: KnownShard['file']): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object') return a === b;
+  return a.ino === b.ino && a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs;
 }

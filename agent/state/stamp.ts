@@ -10,7 +10,9 @@ export interface Stamped {
 }
 
 /** Equal → nobody has written to the file, replaced it, or changed its mode or owner. */
-export function stampOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
+export type FileIdentity = Pick<Stats, 'ino' | 'size' | 'mtimeMs' | 'ctimeMs'>;
+
+export function stampOf({ ino, size, mtimeMs, ctimeMs }: FileIdentity): string {
   return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 
@@ -20,12 +22,18 @@ export function stampOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
  * @returns undefined if there is none
  */
 export function stampAt(path: string, isBehindLinks = false): Stamped | undefined {
+  const stats = lookAt(path, isBehindLinks);
+  if (stats === undefined) return undefined;
+  return typeof stats === 'string' ? { stamp: stats } : { stamp: stampOf(stats), stats };
+}
+
+/** As stampAt(), of many files: as numbers, since a stamp takes longer than the look. @returns a text for what cannot be looked at */
+export function lookAt(path: string, isBehindLinks = false): Stats | string | undefined {
   try {
     // To throw costs more than the stat, and many files may be missing.
-    const stats = (isBehindLinks ? statSync : lstatSync)(path, { throwIfNoEntry: false });
-    return stats && { stamp: stampOf(stats), stats };
+    return (isBehindLinks ? statSync : lstatSync)(path, { throwIfNoEntry: false });
   } catch (error) {
     const code = codeOf(error);
-    return code === 'ENOTDIR' ? undefined : { stamp: `unreadable ${code}` };
+    return code === 'ENOTDIR' ? undefined : `unreadable ${code}`;
   }
 }

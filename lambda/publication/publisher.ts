@@ -1,30 +1,26 @@
 /**
- * Makes a certificate visible to a fleet: first it puts the PEM under its digest, then the signed root, on the condition that no other
- * writer has changed it since it was read. It writes nothing that is published already. It also takes certificates back: by tombstones,
- * since what is only missing means nothing to a host.
+ * Makes a certificate visible to a fleet: first it puts the PEM under its digest, then the root names it (root-writer.ts). It writes nothing
+ * that is published already. It also takes certificates back: by tombstones, since what is only missing means nothing to a host.
  */
 import { Batches } from '#common/batched.ts';
 import { inParallel } from '#common/in-parallel.ts';
 import { MINUTE_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
-import type { Manifest, ManifestEntry, Tombstone } from '#contract/manifest.ts';
-import { signReceipt } from '#contract/receipt.ts';
-import { type SignedManifest, serializeRoot } from '#contract/root.ts';
+import type { ManifestEntry, Tombstone } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { factsOfCommit, type PublishedBecause } from '../audit/commit.ts';
+import type { PublishedBecause } from '../audit/commit.ts';
 import { type AuditActor, wholeReason } from '../audit/line.ts';
-import type { AuditTrail } from '../audit/trail.ts';
 import type { Hold } from '../hold/in-force.ts';
 import type { Log } from '../log.ts';
-import type { Signing } from '../signing/signing-key.ts';
 import { IssuerMemory } from './ended.ts';
 import { addToHistory } from './history/history.ts';
-import { type Change, type Merged, mergeChanges } from './merge.ts';
+import type { Change, Merged } from './merge.ts';
 import { publishedPems } from './published-pems.ts';
-import { type CurrentRoot, type ReadManifest, readRoot } from './read-manifest.ts';
+import type { ReadManifest } from './read-manifest.ts';
+import { type CommitOptions, RootWriter } from './root-writer.ts';
 import type { FleetShards } from './shards/fleet-shards.ts';
-import { type EndedPem, forgettingTime, unitePems, validPemsOf } from './tombstones.ts';
+import { type EndedPem, unitePems, validPemsOf } from './tombstones.ts';
 
 /** A combined PEM with the digest that makes its key, and the OCSP response that belongs to it. */
 export interface PemText {
@@ -44,24 +40,10 @@ export interface PublishedFleets {
   readonly holdIn?: ((fleet: FleetName, name: CertificateName) => Hold | undefined) | undefined;
 }
 
-export interface PublisherOptions {
-  now: () => Date;
-  signing: Signing;
-  /** What an issuer of version 1 has published to a fleet that has no root yet, verified: lambda/upgrade/first-manifest.ts. */
-  first: (fleet: FleetName) => Promise<Manifest | undefined>;
-  /** Writes version 1 of a root along: lambda/upgrade/along.ts. */
-  writeAlong: (root: SignedManifest) => Promise<void>;
-  /** Of all fleets of a pass together; absent: the publisher's own. */
-  memory?: IssuerMemory | undefined;
+export interface PublisherOptions extends CommitOptions {
   log?: Log | undefined;
-  /** Gets a line for each certificate that a commit changes; absent: nobody asks who it was, as in a test. */
-  audit?: AuditTrail | undefined;
   /** So long does a change that is in no hurry wait for others; default: a minute. */
   patienceMs?: number | undefined;
-  /** `keyRetention` of the configuration, which hosts keep to as well; absent: as the fleet's root has it. */
-  keyRetentionDays?: number | undefined;
-  /** The highest sequence that hosts of the fleet have reported under our own signature; 0: none. Absent: none is known. */
-  floorOf?: ((fleet: FleetName) => Promise<number>) | undefined;
 }
 
 export function createPublishers(
@@ -113,12 +95,8 @@ export interface Withdrawn {
   unknown: CertificateName[];
 }
 
-/** Enough for thirty writers that race for one manifest: each time, one of them gets through. */
-const MAX_TRIES = 50;
 /** Names of a withdrawal whose PEMs are read at the same time. */
 const CONCURRENCY = 10;
-
-type Committed = Pick<Merged, 'changed' | 'held'>;
 
 /**
  * Publishes to one fleet. Changes that come during a write of the manifest share the next write; those that are in no hurry wait a minute
@@ -129,26 +107,30 @@ export class Publisher {
   readonly #fleet: FleetName;
   readonly #options: PublisherOptions;
   readonly #memory: IssuerMemory;
-  readonly #commits: Batches<readonly Change[], Committed>;
+  readonly #root: RootWriter;
+  readonly #commits: Batches<readonly Change[], Merged>;
   /** Runs while a change waits for others. */
   #patience: NodeJS.Timeout | undefined;
   #isHurried = false;
-  #latest: ReadManifest | undefined;
-  #hasChanged = false;
 
   constructor(bucket: Bucket, fleet: FleetName, options: PublisherOptions) {
     this.#bucket = bucket;
     this.#fleet = fleet;
     this.#options = options;
     this.#memory = options.memory ?? new IssuerMemory(bucket);
-    this.#commits = new Batches((batch) => this.#commitAll(batch.flat()));
+    this.#root = new RootWriter(bucket, fleet, options, this.#memory);
+    this.#commits = new Batches((batch) => {
+      clearTimeout(this.#patience);
+      this.#patience = undefined;
+      return this.#root.commit(batch.flat());
+    });
   }
 
-  #commit(changes: readonly Change[]): Promise<Committed> {
+  #commit(changes: readonly Change[]): Promise<Merged> {
     return this.#commits.add(changes);
   }
 
-  #commitWithOthers(changes: readonly Change[]): Promise<Committed> {
+  #commitWithOthers(changes: readonly Change[]): Promise<Merged> {
     if (this.#isHurried) return this.#commit(changes);
     this.#patience ??= setTimeout(() => this.#commits.flush(), this.#options.patienceMs ?? MINUTE_MS);
     return this.#commits.join(changes);
@@ -162,7 +144,7 @@ export class Publisher {
 
   /** The manifest after the last write; undefined if there was none. */
   get latest(): ReadManifest | undefined {
-    return this.#latest;
+    return this.#root.latest;
   }
 
   /** Of the fleet's manifest, as far as this pass has read or written them. */
@@ -172,7 +154,7 @@ export class Publisher {
 
   /** Whether certificates or tombstones have changed, so that hosts have something to do. */
   get hasChanged(): boolean {
-    return this.#hasChanged;
+    return this.#root.hasChanged;
   }
 
   /**
@@ -225,7 +207,7 @@ export class Publisher {
    * @throws BucketError, ContractError
    */
   async withdraw(names: readonly CertificateName[], options: WithdrawOptions): Promise<Withdrawn> {
-    const { manifest } = await this.#readRoot();
+    const { manifest } = await this.#root.readRoot();
     const found = await inParallel(
       names,
       CONCURRENCY,
@@ -303,7 +285,7 @@ export class Publisher {
 
   /** After the commit: what fails here takes nothing back. */
   async #addToHistory({ name, because }: Extract<Change, { kind: 'publish' }>): Promise<void> {
-    const entry = this.#latest?.manifest.certificates[name];
+    const entry = this.latest?.manifest.certificates[name];
     if (entry === undefined) return;
     const actor = this.#options.audit?.actor;
     const why = actor && whyOf(because ?? PUBLISHED, actor);
@@ -322,97 +304,5 @@ export class Publisher {
     if (ocsp === undefined) return;
     const key = layout.ocsp(this.#fleet, name, sha256, ocsp.sha256);
     await this.#bucket.put(key, ocsp.body, { ifNoneMatch: '*' });
-  }
-
-  async #commitAll(changes: readonly Change[]): Promise<Committed> {
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
-    for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-      const root = await this.#readRoot();
-      const { keyRetentionDays, signing } = this.#options;
-      const { lineage } = signing;
-      const kept = keyRetentionDays === undefined ? {} : { keyRetentionDays };
-      const before = { ...(root.manifest ?? (await this.#firstManifest())), lineage, ...kept };
-      const merged = await this.#merge(before, changes);
-      const isDue = merged.isChanged || changes.some(({ kind }) => kind === 'sign');
-      if (!isDue) return merged;
-      // Before the root: whatever becomes of it, what was ended stays ended.
-      const { tombstones } = merged.manifest;
-      const passed = forgettingTime(before, this.#options.now());
-      await this.#memory.keep(this.#fleet, { tombstones }, passed);
-      if (!(await this.#write(root, before, merged.manifest))) continue;
-      await this.#audit(before, merged, changes);
-      this.#hasChanged ||= merged.isChanged;
-      return merged;
-    }
-    throw new BucketError(
-      'ERR_BUCKET_CONFLICT',
-      layout.root(this.#fleet),
-      `other writers were faster ${MAX_TRIES} times; the next pass tries again`,
-    );
-  }
-
-  async #audit(before: SignedManifest, after: Merged, changes: readonly Change[]): Promise<void> {
-    const { audit } = this.#options;
-    if (audit === undefined) return;
-    const because = changes.flatMap((change) =>
-      change.kind === 'publish' && change.because ? [[change.name, change.because] as const] : [],
-    );
-    const facts = factsOfCommit({
-      ...{ fleet: this.#fleet, before: before.certificates, after: after.manifest.certificates },
-      ...{ changed: after.changed, ended: after.ended, because: new Map(because) },
-    });
-    if (facts.length > 0) await audit.record(facts);
-  }
-
-  async #readRoot(): Promise<CurrentRoot> {
-    return readRoot(this.#bucket, this.#fleet, this.#options.signing, this.#memory);
-  }
-
-  /** Of a fleet that has no root of ours. */
-  async #firstManifest(): Promise<SignedManifest> {
-    return this.#signedForm(await this.#options.first(this.#fleet));
-  }
-
-  #signedForm(old: Manifest | undefined): SignedManifest {
-    const { certificates = {}, updatedAt = this.#options.now().toISOString() } = old ?? {};
-    return {
-      ...{ version: 2, fleet: this.#fleet, lineage: this.#options.signing.lineage, sequence: 0 },
-      ...{ signedAt: updatedAt, updatedAt, requires: [], certificates, tombstones: {} },
-    };
-  }
-
-  async #merge(before: SignedManifest, changes: readonly Change[]): Promise<Merged> {
-    const { now, signing, floorOf } = this.#options;
-    const time = now();
-    const floor = Math.max(signing.lowestSequence, (await floorOf?.(this.#fleet)) ?? 0);
-    const sequence = Math.max(before.sequence + 1, floor + 1, time.getTime());
-    const { tombstones } = await this.#memory.of(this.#fleet);
-    return mergeChanges(before, tombstones, changes, {
-      ...{ now: time, sequence },
-      receiptOf: (name, { sha256, notAfter }, since) =>
-        signReceipt(signing.signer, { fleet: this.#fleet, name, sha256, notAfter, sequence: since }),
-    });
-  }
-
-  /** @returns whether it is written: if not, another writer was faster */
-  async #write(
-    { etag, shards: published }: CurrentRoot,
-    before: SignedManifest,
-    after: SignedManifest,
-  ): Promise<boolean> {
-    const key = layout.root(this.#fleet);
-    const { signer } = this.#options.signing;
-    const content = { ...before, shards: published };
-    const { manifest, shards } = await this.#memory.shardsOf(this.#fleet).write(content, after);
-    const { text } = serializeRoot(manifest, signer, shards);
-    const condition = etag === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: etag };
-    // What cannot be read has no ETag for us, and is not ours: nothing of it is lost.
-    const result = await this.#bucket.put(key, text, etag === 'unknown' ? undefined : condition);
-    if (result === 'precondition-failed') return false;
-    this.#latest = { manifest, etag: result.etag, signedBy: signer.key };
-    await this.#memory.keep(this.#fleet, { key: signer.key }, forgettingTime(before, this.#options.now()));
-    await this.#options.writeAlong(manifest);
-    return true;
   }
 }

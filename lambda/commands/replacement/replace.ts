@@ -30,6 +30,7 @@ import {
 } from '../command.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
+import { CommandRefused } from '../undo/refused.ts';
 import { heldAmong, heldLine } from './held.ts';
 import { coveredBy, type GivenScope, scopeOf } from './scope.ts';
 import { drillDocument, estimateLine, progressLines } from './text.ts';
@@ -106,8 +107,9 @@ async function ask(view: View, values: CommandValues, { scope, file }: GivenScop
   }
   const count = `${covered.length} of ${certificates.length} certificates`;
   if (!dryRun && !values.yes && covered.length > Math.max(1, certificates.length / 3)) {
-    printToStderr(`${count} would be replaced: --yes asks for it, pemfleet drill says how long it takes\n`);
-    return EXIT.failed;
+    throw new CommandRefused(
+      `${count} would be replaced: --yes asks for it, pemfleet drill says how long it takes`,
+    );
   }
   const reason = reasonOf(values.reason);
   const request = { at: at.toISOString(), scope, ...(reason && { reason }), certificates: covered.length };

@@ -87,8 +87,9 @@ async function rollback(
   const serials = serialsText(version);
   for (const difference of differences) printToStderr(`${name}: ${serials} has ${difference}\n`);
   if (differences.length > 0 && !values.yes) {
-    printToStderr('the next pass orders another one for that; --yes publishes it until then\n');
-    return EXIT.failed;
+    throw new CommandRefused(
+      `${name}: the next pass orders another one for that; --yes publishes it until then`,
+    );
   }
   const { timing, log } = passEnvironmentOf(values);
   const fetcher = new StapleFetcher({ config: where.config, log, timing });

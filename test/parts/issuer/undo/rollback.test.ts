@@ -128,11 +128,9 @@ test('a version with other names than configured wants --yes: the next pass orde
 
   const refused = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'x');
 
-  assert.deepEqual([refused.status, serialOf(await entryOf('kept'))], [1, second]);
-  assert.match(
-    refused.err,
-    /has names kept\.test,? ?other\.test, configured kept\.test\n.*--yes publishes it until then/,
-  );
+  assert.equal(serialOf(await entryOf('kept')), second);
+  assert.match(String(refused.status), /^CommandRefused ERR_REFUSED kept: .*--yes publishes it until then$/);
+  assert.match(refused.err, /has names kept\.test,? ?other\.test, configured kept\.test\n/);
   assert.equal((await run(rollbackCommand, 'rollback', 'kept', '--reason', 'x', '--yes')).status, 0);
   assert.equal(serialOf(await entryOf('kept')), first);
 });

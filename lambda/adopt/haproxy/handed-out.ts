@@ -8,18 +8,26 @@ import type { LoadedFile } from '../plan/choose-files.ts';
 import { type HeldFile, type ServedName, type SharedName, sharedNamesOf } from '../plan/shared-names.ts';
 
 const CONCURRENCY = 8;
+/** A handshake that nobody answers takes five seconds. */
+const MAX_ASKED = 200;
 /** One that no certificate names, to ask for a wildcard. */
 const LABEL = 'pemfleet-adopt';
 
 /** @returns a certificate's SHA-256, as Node has it; undefined: no handshake */
 export type HandedOut = (address: string, name: string, kind: KeyKind) => Promise<string | undefined>;
 
-/** @param handedOut undefined: HAProxy does not run */
+export interface HandedOutNames {
+  served: readonly ServedName[];
+  /** For what no handshake has told. */
+  notes: readonly string[];
+}
+
+/** @param handedOut undefined: HAProxy does not run, which is said elsewhere */
 export async function handedOutNames(
   config: HaproxyConfiguration,
   loaded: readonly LoadedFile[],
   handedOut: HandedOut | undefined,
-): Promise<ServedName[]> {
+): Promise<HandedOutNames> {
   const binds = config.sections
     .filter(isFront)
     .flatMap(bindsOf)
@@ -28,26 +36,46 @@ export async function handedOutNames(
     sharedNamesOf(filesOf(bind, config, loaded)).map((one) => ({ bind, one })),
   );
   const limited = atMost(CONCURRENCY);
-  return Promise.all(
-    shared.map(({ bind, one }) =>
-      limited(async () => ({ ...one, served: await servedOf(bind, one, handedOut) })),
+  const untold: string[] = [];
+  const served = await Promise.all(
+    shared.map(({ bind, one }, index) =>
+      limited(async () => {
+        const shown = index < MAX_ASKED ? await shownAt(bind, one, handedOut) : undefined;
+        if (shown === undefined) untold.push(one.name);
+        return { ...one, served: shown ?? firstOf(one) };
+      }),
     ),
   );
+  return { served, notes: handedOut === undefined ? [] : untoldNotes(untold) };
 }
+
+function untoldNotes(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const some = [...new Set(names)].slice(0, MAX_NAMED).join(', ');
+  return [
+    `several certificates have one name, and no handshake told which of them visitors get (${names.length}: ${some}${names.length > MAX_NAMED ? ', …' : ''}): the one that HAProxy loads first is taken for it`,
+  ];
+}
+
+const MAX_NAMED = 5;
 
 function filesOf(bind: BindLine, config: HaproxyConfiguration, loaded: readonly LoadedFile[]): LoadedFile[] {
   return sourcesOf(bind, config).flatMap((named) => loaded.filter(({ source }) => source === named));
 }
 
-async function servedOf(
+/** @returns undefined: no handshake, or with a certificate that is none of these */
+async function shownAt(
   bind: BindLine,
   { name, kind, held }: SharedName,
   handedOut: HandedOut | undefined,
-): Promise<HeldFile> {
+): Promise<HeldFile | undefined> {
   const [address] = handshakeAddressesOf(bind);
   const shown =
     address === undefined ? undefined : await handedOut?.(address, name.replace(/^\*\./, `${LABEL}.`), kind);
-  const served = held.find(({ leaf }) => leaf.fingerprint256 === shown) ?? held[0];
-  if (served === undefined) throw new TypeError(`nobody has ${name}`);
-  return served;
+  return held.find(({ leaf }) => leaf.fingerprint256 === shown);
+}
+
+function firstOf({ name, held: [first] }: SharedName): HeldFile {
+  if (first === undefined) throw new TypeError(`nobody has ${name}`);
+  return first;
 }

@@ -77,7 +77,7 @@ export async function planAdoption(request: AdoptionRequest): Promise<AdoptionPl
   const { onlyIn } = request;
   const inside = loaded.filter(({ file }) => onlyIn === undefined || dirname(file) === onlyIn);
   const choice = chooseFiles(inside);
-  const served = await handedOutNames(config, loaded, request.handedOut);
+  const { served, notes: untold } = await handedOutNames(config, loaded, request.handedOut);
   const { certificates: all, ...contested } = withoutContested(choice.certificates, served);
   const certificates = all.filter(({ name }) => !isAdoptedName(inForce, name));
   const directory = certificates.length === 0 ? undefined : choice.directory;
@@ -96,7 +96,11 @@ export async function planAdoption(request: AdoptionRequest): Promise<AdoptionPl
     ...{ directory, inForce, cas: used, certificates: sifted.certificates, answers: sifted.answers },
     leftOut: [...choice.leftOut, ...contested.leftOut, ...sifted.leftOut],
     listen: kept.flatMap((one) => ways.get(one)?.listen ?? [])[0],
-    notes: [...clients.flatMap(({ problems }) => problems), ...kept.flatMap((one) => notesOf(one, used))],
+    notes: [
+      ...clients.flatMap(({ problems }) => problems),
+      ...untold,
+      ...kept.flatMap((one) => notesOf(one, used)),
+    ],
     todos: [
       ...new Set(kept.filter((one) => isRenewed(one, used)).flatMap((one) => ways.get(one)?.todo ?? [])),
       ...contested.todos,

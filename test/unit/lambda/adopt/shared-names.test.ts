@@ -57,7 +57,8 @@ async function choiceOf(
   const { certificates, leftOut } = chooseFiles(loaded);
   const leaf = loaded.find(({ file }) => basename(file) === served)?.pem.leaf;
   const handedOut = served === undefined ? undefined : async () => leaf?.fingerprint256;
-  const choice = withoutContested(certificates, await handedOutNames(configOf(...binds), loaded, handedOut));
+  const names = await handedOutNames(configOf(...binds), loaded, handedOut);
+  const choice = withoutContested(certificates, names.served);
   return {
     adopted: choice.certificates.flatMap(({ files }) => files.map(({ file }) => basename(file))),
     leftOut: [...leftOut, ...choice.leftOut].map(({ file, why }) => `${basename(file)}: ${why}`),
@@ -170,4 +171,27 @@ test('a copy under another name is no certificate of its own: it is left out, wi
     leftOut.join('\n'),
     /^zz-copy\.pem: has the same certificate as \S+www\.pem, which is adopted: name that one/m,
   );
+});
+
+test('two hundred handshakes and no more, and what none has told is said', async () => {
+  const names = Array.from({ length: 201 }, (_, index) => `n${index}.test`);
+  const loaded = await loadedOf([
+    { file: 'a.pem', names, ageDays: 2 },
+    { file: 'b.pem', names, ageDays: 1 },
+  ]);
+  const second = loaded[1]?.pem.leaf?.fingerprint256;
+  let asked = 0;
+  const handedOut = async (_: string, name: string) => {
+    asked += 1;
+    return name === 'n0.test' ? undefined : second;
+  };
+
+  const { served, notes } = await handedOutNames(configOf(`crt ${directory}`), loaded, handedOut);
+
+  assert.equal(asked, 200);
+  const taken = served.filter((one) => one.served.file.endsWith('a.pem')).map(({ name }) => name);
+  assert.deepEqual(taken, ['n0.test', 'n200.test']);
+  assert.match(notes.join(), /no handshake told which of them visitors get \(2: n\d+\.test, n\d+\.test\)/);
+  const unasked = await handedOutNames(configOf(`crt ${directory}`), loaded, undefined);
+  assert.deepEqual(unasked.notes, [], 'HAProxy does not run: that is said elsewhere');
 });

@@ -2,12 +2,19 @@
 import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
+import { isStaging } from '../config/known-cas.ts';
 import { breaksAt, type Hold, isBroken } from '../hold/in-force.ts';
 import { isLongWait, nextAttempt } from '../order/back-off.ts';
 import { isEmergency } from '../order/lifetime.ts';
 import { type OrderRecord, openOrders } from '../order/record.ts';
 import { hasNames } from '../publication/entry.ts';
-import { type RenewalTimes, reasonInTime, renewalTime, type TimelyReason } from './renewal-time.ts';
+import {
+  type RenewalTimes,
+  reasonInTime,
+  renewalTime,
+  rolledBackUntil,
+  type TimelyReason,
+} from './renewal-time.ts';
 
 export type ObtainReason =
   | 'missing'
@@ -105,8 +112,7 @@ function decideFreely(input: DueInput): Decision {
     return decideInFlight(record, input);
   }
   const reason = reasonToObtain(input);
-  if (reason === undefined)
-    return { action: 'keep', reason: 'fresh', until: renewalTime(input.published, input) };
+  if (reason === undefined) return { action: 'keep', reason: 'fresh', until: keptUntil(input) };
   return obtainFrom(cas, reason, input.now);
 }
 
@@ -231,18 +237,50 @@ function reasonToObtain(input: DueInput): ObtainReason | undefined {
 }
 
 /** Where a CA is named for what was imported, that is good until its time comes, if it has the names. */
-function reasonBySpec(published: ManifestEntry, { spec, cas }: DueInput): ObtainReason | undefined {
+function reasonBySpec(published: ManifestEntry, input: DueInput): ObtainReason | undefined {
+  const { spec } = input;
   const origin = acmeOriginOf(published);
   if (origin === undefined) return hasNames(published, spec.identifiers) ? undefined : 'identifiers-changed';
   if (exactSet(published.identifiers) !== exactSet(spec.identifiers)) return 'identifiers-changed';
   const keyTypes = published.pems.map((pem) => pem.keyType).sort();
   if (keyTypes.join() !== spec.keyTypes.join()) return 'key-type-changed';
+  return standsAgainstCa(published, input) ? undefined : reasonByOrigin(published, input);
+}
+
+/** @returns in what its order differs from one that would be placed now */
+export function reasonByOrigin(
+  published: Pick<ManifestEntry, 'issued'>,
+  { spec, cas }: Pick<DueInput, 'spec' | 'cas'>,
+): 'ca-changed' | 'profile-changed' | 'chain-changed' | undefined {
+  const origin = acmeOriginOf(published);
+  if (origin === undefined) return undefined;
   const ca = cas.find(({ directoryUrl }) => directoryUrl === origin.directoryUrl);
   if (ca === undefined) return 'ca-changed';
   // A fallback CA may know neither profile nor chain: what it gave is good until it is due.
   if (ca === cas[0] && origin.profile !== spec.profile) return 'profile-changed';
   if (ca === cas[0] && origin.preferredChain !== ca.preferredChain) return 'chain-changed';
   return undefined;
+}
+
+/**
+ * What was rolled back to is often of the CA or the chain before, and because of that: the configured one does not undo it for a day. Staging's
+ * gives way to any other CA at once.
+ */
+export function standsAgainstCa(
+  published: ManifestEntry,
+  { cas, now }: Pick<DueInput, 'cas' | 'now'>,
+): boolean {
+  if (now >= (rolledBackUntil(published) ?? now)) return false;
+  const { directoryUrl = '' } = acmeOriginOf(published) ?? {};
+  return !isStaging(directoryUrl) || isStaging(cas[0]?.directoryUrl ?? '');
+}
+
+function keptUntil(input: DueInput): Date {
+  const { published } = input;
+  const until = renewalTime(published, input);
+  if (published === undefined || reasonByOrigin(published, input) === undefined) return until;
+  const stands = rolledBackUntil(published) ?? until;
+  return stands < until ? stands : until;
 }
 
 function reasonByTime(published: ManifestEntry, input: DueInput): ObtainReason | undefined {

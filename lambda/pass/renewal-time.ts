@@ -59,7 +59,7 @@ const ROLLBACK_MS = DAY_MS;
  * What was rolled back to is an earlier version, whose time has mostly come: its time alone does not undo the rollback for a day, unless a
  * PEM of it nears its end. @returns undefined for what came new
  */
-function rolledBackUntil({ rolledBackAt, pems }: ManifestEntry): Date | undefined {
+export function rolledBackUntil({ rolledBackAt, pems }: ManifestEntry): Date | undefined {
   if (rolledBackAt === undefined) return undefined;
   const ends = pems.map((pem) => lastCallSince(pem).getTime());
   return new Date(Math.min(Date.parse(rolledBackAt) + ROLLBACK_MS, ...ends));

@@ -105,7 +105,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   --function NAME       run the command in the deployed function, with its rights: the caller needs lambda:InvokeFunction on its alias
                         read or change only
   --only NAME           limit the pass to this certificate; may be repeated
-  --replace-trusted     run, plan: a certificate that browsers do not trust may replace one that they do
+  --replace-trusted     run, plan, renew, import, adopt, rollback: a certificate that browsers do not trust may replace one that they do
   --fleet NAME          status, withdraw, probe: this fleet only; hold, resume: the fleet itself
   --canary NUMBER       upgrade-agents: hosts of the first wave, default 1; each next wave has twice as many
   --grace TIME          status: what was published less than so long ago may be on its way to hosts; default 2m (two polls)

@@ -3,9 +3,7 @@ import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { coversName } from '../config/identifier.ts';
 import type { Holds } from '../hold/in-force.ts';
-import type { PublishedFleets } from '../publication/publisher.ts';
-import { TrustedCertificates, type TrustSource } from '../trusted/in-force.ts';
-import { publicChainProblem } from '../upgrade/public-chain.ts';
+import { judgePresent, type PresentTrustSource } from '../trusted/present.ts';
 import type { PresentPlan } from './publish.ts';
 import { ImportRefused } from './refused.ts';
 
@@ -62,20 +60,14 @@ function refuseOlder({
 /**
  * @param replaceTrusted browsers trust what is in force, and need not trust this one
  * @returns why browsers do not trust it; undefined: they do
- * @throws ImportRefused where it would take the place of one that they trust
+ * @throws UntrustedIssuer where it would take the place of one that they trust
  */
 export async function judgeTrust(
-  source: TrustSource,
-  manifests: PublishedFleets['manifests'],
-  { name, entry, texts }: PresentPlan,
-  { replaceTrusted }: { replaceTrusted: boolean },
+  source: PresentTrustSource,
+  plan: PresentPlan,
+  replaceTrusted: boolean,
 ): Promise<string | undefined> {
-  const [first] = texts;
-  if (first === undefined) return undefined;
-  const problem = await publicChainProblem(first.text, source.trustedRoots);
-  if (problem === undefined || replaceTrusted) return problem;
-  if (!(await new TrustedCertificates(source, manifests).haveOneOf(entry.identifiers))) return problem;
-  throw new ImportRefused(
-    `${name}: browsers trust the certificate that is in force for these names, and would not trust this one (${problem}): --replace-trusted says that it is meant`,
-  );
+  const { problem, refusal } = (await judgePresent(source, plan)) ?? {};
+  if (refusal !== undefined && !replaceTrusted) throw refusal;
+  return problem;
 }

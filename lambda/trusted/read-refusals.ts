@@ -5,7 +5,7 @@ import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { UntrustedIssuer } from '../acme/problem.ts';
-import { hasIssuedUntrusted, readCaState } from '../ca/state.ts';
+import { type CaState, hasIssuedUntrusted, readCaState } from '../ca/state.ts';
 import { configuredCas } from '../config/acme.ts';
 import { type CertificateSpec, type Config, configuredFleets } from '../config/config.ts';
 import { isStaging } from '../config/known-cas.ts';
@@ -39,6 +39,7 @@ export async function readRefusals(request: RefusalRequest): Promise<Refusals> {
   const { bucket, config, certificates } = request;
   const state = await readCaState(bucket);
   const now = () => request.now;
+  const fleets = configuredFleets(config);
   const isSuspect = (directoryUrl: string, stored: StoredRecord | undefined) =>
     hasIssuedUntrusted(state, directoryUrl, request.now) || hasFailedUntrusted(stored, directoryUrl);
   const cas = configuredCas(config).filter(
@@ -48,10 +49,7 @@ export async function readRefusals(request: RefusalRequest): Promise<Refusals> {
   );
   const refusals = new Map<string, Map<CertificateName, UntrustedIssuer>>();
   if (cas.length === 0) return refusals;
-  const trusted = new TrustedCertificates(
-    { ...request, now, isTrustedCa: (url) => state.cas[url]?.isTrusted ?? false },
-    await readManifests(request),
-  );
+  const trusted = await readTrusted({ ...request, fleets, state });
   const words = { config, options: {}, trusted, now };
   for (const { directoryUrl } of cas) {
     const refused = new Map<CertificateName, UntrustedIssuer>();
@@ -80,10 +78,25 @@ export function hasFailedUntrusted(stored: StoredRecord | undefined, directoryUr
   return of === directoryUrl && lastFailure?.code === 'ERR_CA_UNTRUSTED';
 }
 
+interface InForceRequest extends Pick<RefusalRequest, 'bucket' | 'keys' | 'memory' | 'trustedRoots' | 'now'> {
+  /** Those that have something published come to them. */
+  fleets: readonly FleetName[];
+  /** Absent: it is read. */
+  state?: CaState | undefined;
+}
+
+/** What browsers trust of all that is published. @throws BucketError */
+export async function readTrusted(request: InForceRequest): Promise<TrustedCertificates> {
+  const state = request.state ?? (await readCaState(request.bucket));
+  const now = () => request.now;
+  const isTrustedCa = (url: string) => state.cas[url]?.isTrusted ?? false;
+  return new TrustedCertificates({ ...request, now, isTrustedCa }, await readManifests(request));
+}
+
 /** Of all fleets: a certificate that has moved is in force where it was. What cannot be read, the fleet's own line says. */
-async function readManifests({ bucket, config, keys, memory }: RefusalRequest) {
+async function readManifests({ bucket, fleets, keys, memory }: InForceRequest) {
   const manifests = new Map<FleetName, ReadManifest | undefined>();
-  for (const fleet of new Set([...configuredFleets(config), ...(await publishedFleets(bucket))])) {
+  for (const fleet of new Set([...fleets, ...(await publishedFleets(bucket))])) {
     const read = await readManifest(bucket, fleet, keys, memory).catch((error: unknown) => {
       if (error instanceof BucketError || error instanceof ContractError) return undefined;
       throw error;

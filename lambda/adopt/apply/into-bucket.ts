@@ -1,4 +1,5 @@
 /** What is adopted gets into the bucket: the accounts of the old client, and each certificate as HAProxy serves it. Nothing is ordered. */
+import { once } from '#common/once.ts';
 import { serializeDocument } from '#contract/document.ts';
 import { fleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -6,16 +7,19 @@ import type { AuditTrail } from '../../audit/trail.ts';
 import { readAccountRecord } from '../../ca/account-record.ts';
 import { readHolds } from '../../hold/holds.ts';
 import { Holds } from '../../hold/in-force.ts';
-import { refuseHeldImport, refuseWorse } from '../../import/judge.ts';
+import { judgeTrust, refuseHeldImport, refuseWorse } from '../../import/judge.ts';
 import { type PresentPlan, planPresent, publishPresent } from '../../import/publish.ts';
 import type { Log } from '../../log.ts';
 import { openSigningKey, type Signing } from '../../signing/signing-key.ts';
+import { readTrusted } from '../../trusted/read-refusals.ts';
 import type { UsedCa } from '../plan/adopted-cas.ts';
 import type { AdoptionPlan } from '../plan/adoption-plan.ts';
 
 export interface BucketWork {
   bucket: Bucket;
   plan: AdoptionPlan;
+  /** Browsers trust what is published, and need not trust what takes its place. */
+  replaceTrusted: boolean;
   now: () => Date;
   log: Log;
   audit: AuditTrail;
@@ -32,7 +36,7 @@ export interface InBucket {
 const FLEET = fleetName.parse('default');
 const LOCK_TIMEOUT_MS = 60_000;
 
-/** What `putIntoBucket` would do; reads only. @throws ImportRefused where it is held, ended, or older than what is published */
+/** What `putIntoBucket` would do; reads only. @throws ImportRefused where it is held, ended, or older than what is published; UntrustedIssuer */
 export async function previewBucket(work: Omit<BucketWork, 'audit'>): Promise<InBucket> {
   const { bucket, plan } = work;
   const signing = await openSigningKey(bucket, { fleets: [FLEET], dryRun: true });
@@ -62,12 +66,13 @@ export function putIntoBucket(work: BucketWork): Promise<InBucket> {
 
 /** Published at one time: of two with one name that were issued at once, the agent serves the later published one. */
 async function planAll(
-  { bucket, plan, now, log }: Omit<BucketWork, 'audit'>,
+  { bucket, plan, replaceTrusted, now, log }: Omit<BucketWork, 'audit'>,
   signing: Signing,
 ): Promise<PresentPlan[]> {
   const at = now();
   const holds = new Holds({ stored: await readHolds(bucket), now: at });
   const planned: PresentPlan[] = [];
+  const trusted = once(() => readTrusted({ bucket, fleets: [FLEET], keys: signing, now: at }));
   for (const { name, files, issued, spec } of plan.certificates) {
     const texts = files.map(({ pem }) => pem.text);
     const { identifiers } = spec;
@@ -75,6 +80,7 @@ async function planAll(
     const present = await planPresent(source, { name, fleets: [FLEET], texts, issued, identifiers });
     refuseWorse(present);
     refuseHeldImport(present, holds);
+    await judgeTrust({ ...source, trusted }, present, replaceTrusted);
     planned.push(present);
   }
   return planned;

@@ -172,10 +172,11 @@ function intoBucket(values: CommandValues, { plan }: TakeRequest, dryRun: boolea
   return whileOwnerOf(directoryOfBucket(url), async (isOwner) => {
     const bucket = await openBucket(url, dryRun ? 'read' : 'write');
     const { log } = passEnvironmentOf({ ...values, quiet: true });
+    const replaceTrusted = values['replace-trusted'];
     if (!isOwner) throw new WrongUser(NO_OWNER);
-    if (dryRun) return previewBucket({ bucket, plan, now, log });
+    if (dryRun) return previewBucket({ bucket, plan, replaceTrusted, now, log });
     const audit = openAuditTrail(bucket, values);
-    return putIntoBucket({ bucket, plan, now, log, audit });
+    return putIntoBucket({ bucket, plan, replaceTrusted, now, log, audit });
   });
 }
 

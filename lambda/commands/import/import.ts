@@ -14,9 +14,9 @@ import { MAX_IMPORT_BYTES, readMaterial } from '../../import/material.ts';
 import { type PresentPlan, planPresent, publishPresent } from '../../import/publish.ts';
 import { type ImportTarget, targetOf } from '../../import/target.ts';
 import { publishedFleets } from '../../publication/fleets.ts';
-import { readManifest } from '../../publication/read-manifest.ts';
 import { StapleFetcher } from '../../publication/staples.ts';
 import { openSigningKey } from '../../signing/signing-key.ts';
+import { readTrusted } from '../../trusted/read-refusals.ts';
 import {
   besidePasses,
   type Command,
@@ -96,14 +96,8 @@ async function importInto(
     refuseHeldImport(plan, new Holds({ stored: await readHolds(bucket), now: now() }));
   }
   const known = await publishedFleets(bucket);
-  const all = await Promise.all(
-    [...new Set([...known, ...fleets])].map(
-      async (fleet) => [fleet, await readManifest(bucket, fleet, signing)] as const,
-    ),
-  );
-  const untrusted = await judgeTrust(source, new Map(all), plan, {
-    replaceTrusted: values['replace-trusted'],
-  });
+  const trusted = () => readTrusted({ bucket, fleets, keys: signing, now: now() });
+  const untrusted = await judgeTrust({ trusted, now }, plan, values['replace-trusted']);
   const notes = [...left, ...notesOf({ config, plan, spec, known, untrusted, now: now() })];
   if (dryRun) return show(values, plan, notes, 'planned');
   // Nothing is written before all is judged, not even the first key of a bucket.

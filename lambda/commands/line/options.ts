@@ -123,6 +123,7 @@ const ADOPT = [
   'bucket',
   'haproxy-config',
   'disable-old',
+  'replace-trusted',
   'undo',
   'force',
   'yes',
@@ -152,7 +153,7 @@ export const TAKEN_BY = {
   audit: [...DOCUMENT, 'serial', 'after', 'fleet', 'verify', 'noted'],
   history: [...DOCUMENT, 'fleet'],
   renew: [...DOCUMENT, ...LOGS, 'timeout', 'replace-trusted', 'reason', 'dry-run'],
-  rollback: [...DOCUMENT, ...LOGS, 'timeout', 'to', 'reason', 'yes', 'dry-run'],
+  rollback: [...DOCUMENT, ...LOGS, 'timeout', 'to', 'reason', 'replace-trusted', 'yes', 'dry-run'],
   hold: [...DOCUMENT, 'fleet', 'until', 'reason', 'dry-run'],
   resume: [...DOCUMENT, 'fleet', 'reason', 'dry-run'],
   import: [

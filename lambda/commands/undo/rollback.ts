@@ -2,14 +2,19 @@
  * `pemfleet rollback NAME [--to SERIAL] --reason TEXT`: publishes an earlier version again, with a sequence of its own, so that hosts take it
  * as they take a new one: verified, installed, proved. Nothing is ordered and nothing is revoked.
  */
+import { once } from '#common/once.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import type { Config } from '../../config/config.ts';
+import { UntrustedIssuer } from '../../acme/problem.ts';
+import { configuredCas } from '../../config/acme.ts';
+import type { CertificateSpec, Config } from '../../config/config.ts';
 import { readHighestSequence } from '../../fleet/read-reports.ts';
 import { readHold } from '../../hold/holds.ts';
 import { isInForce } from '../../hold/in-force.ts';
 import type { Log } from '../../log.ts';
 import { lastCallSince } from '../../order/lifetime.ts';
+import { reasonByOrigin, standsAgainstCa } from '../../pass/due.ts';
 import {
   fleetsWithout,
   openRollback,
@@ -23,10 +28,13 @@ import {
 import type { CertificateVersions, KnownVersion } from '../../publication/history/versions.ts';
 import { Publisher } from '../../publication/publisher.ts';
 import type { ReadManifest } from '../../publication/read-manifest.ts';
+import { openKeysToRead } from '../../publication/readers/keys.ts';
 import { StapleFetcher } from '../../publication/staples.ts';
 import { bareSerial } from '../../replacement/covered.ts';
 import { readRevocation, revokingDigests } from '../../replacement/revocations.ts';
 import { openSigningKey } from '../../signing/signing-key.ts';
+import { judgePresent, type PresentTrustSource } from '../../trusted/present.ts';
+import { readTrusted } from '../../trusted/read-refusals.ts';
 import { publisherOptions } from '../../upgrade/along.ts';
 import {
   besidePasses,
@@ -82,8 +90,15 @@ async function rollback(
   }
   await refuseHeld(bucket, fleets, at);
   const going = revokingDigests(revocation === undefined ? [] : [revocation]);
-  const target = await choose(bucket, candidates, subject, { serial, going, known: some });
-  const { version, entry, texts, differences } = target;
+  const trusted = once(async () => {
+    const keys = await openKeysToRead(bucket, { fleets });
+    return readTrusted({ bucket, fleets, keys, now: at });
+  });
+  const target = await choose(bucket, candidates, subject, {
+    ...{ serial, going, known: some, trusted, fleets, isMeant: values['replace-trusted'] },
+  });
+  const { version, entry, texts, differences, skipped } = target;
+  for (const problem of skipped) printToStderr(`${name}: skipped: ${problem}\n`);
   const serials = serialsText(version);
   for (const difference of differences) printToStderr(`${name}: ${serials} has ${difference}\n`);
   if (differences.length > 0 && !values.yes) {
@@ -107,7 +122,7 @@ async function rollback(
   printToStderr(`${name}: ${serials} of ${version.publishedAt} ${done} to ${lacking.join(', ')}\n`);
   const having = fleets.filter((fleet) => !lacking.includes(fleet));
   if (having.length > 0) printToStderr(`${name}: it is in force already in ${having.join(', ')}\n`);
-  printToStderr(renewalText(entry.pems, at));
+  printToStderr(renewalText({ ...where, spec, entry: published.entry, now: at }));
   return EXIT.ok;
 }
 
@@ -151,10 +166,26 @@ async function refuseHeld(bucket: Bucket, fleets: readonly FleetName[], at: Date
   }
 }
 
-function renewalText(pems: readonly { notBefore: string; notAfter: string }[], at: Date): string {
-  const isEnding = pems.some((pem) => lastCallSince(pem) <= at);
-  if (isEnding) return 'it has less than a fifth of its life left: the next pass renews it\n';
-  return 'for a day no pass renews it for its time alone; what it was is in: pemfleet history\n';
+interface RolledBack {
+  config: Config;
+  spec: CertificateSpec | undefined;
+  entry: ManifestEntry;
+  now: Date;
+}
+
+/** What the next passes make of it. */
+function renewalText({ config, spec, entry, now: at }: RolledBack): string {
+  const history = '; what it was is in: pemfleet history\n';
+  if (spec?.imported) return `no pass renews it${history}`;
+  if (entry.pems.some((pem) => lastCallSince(pem) <= at))
+    return 'it has less than a fifth of its life left: the next pass renews it\n';
+  const cas = configuredCas(config);
+  const reason = spec && reasonByOrigin(entry, { spec, cas });
+  if (reason === undefined) return `for a day no pass renews it for its time alone${history}`;
+  const ca = cas[0]?.directoryUrl;
+  if (!standsAgainstCa(entry, { cas, now: at }))
+    return `the next pass orders another one from ${ca} (${reason})${history}`;
+  return `for a day no pass renews it; then one orders another from ${ca} (${reason}), if the configuration still says so${history}`;
 }
 
 interface Choosing {
@@ -162,22 +193,38 @@ interface Choosing {
   /** Digests of what is to be revoked. */
   going: ReadonlySet<string>;
   known: readonly CertificateVersions[];
+  /** Where it is to be published. */
+  fleets: readonly FleetName[];
+  trusted: PresentTrustSource['trusted'];
+  /** What browsers do not trust may take the place of what they do. */
+  isMeant: boolean;
 }
 
-/** @throws CommandRefused where there is none */
+interface Chosen extends RollbackTarget {
+  /** Later versions, and why browsers would not trust them. */
+  skipped: string[];
+}
+
+/** @throws CommandRefused where there is none; UntrustedIssuer where all that speaks against one is that browsers would not trust it */
 async function choose(
   bucket: Bucket,
   candidates: readonly RollbackCandidate[],
   subject: RollbackSubject,
-  { serial, going, known }: Choosing,
-): Promise<RollbackTarget> {
-  const problems: string[] = [];
+  choosing: Choosing,
+): Promise<Chosen> {
+  const { serial, going, known } = choosing;
+  const [problems, skipped]: [string[], string[]] = [[], []];
   for (const { of, version } of candidates) {
     const isGoing = version.pems.some(({ sha256 }) => going.has(sha256));
     const problem = isGoing ? 'is to be revoked' : rollbackProblem(version, subject);
     const opened = problem ?? (await openRollback(bucket, of, version, subject));
-    if (typeof opened !== 'string') return opened;
-    problems.push(`${serialsText(version)} ${opened}`);
+    if (typeof opened === 'string') {
+      problems.push(`${serialsText(version)} ${opened}`);
+      continue;
+    }
+    const untrusted = await untrustedInPlace(opened, subject, choosing);
+    if (untrusted === undefined) return { ...opened, skipped: [...new Set(skipped)] };
+    skipped.push(`${serialsText(version)} ${untrusted}`);
   }
   for (const { fleet, isHistoryUnreadable } of known) {
     if (isHistoryUnreadable) problems.push(`${layout.history(fleet, subject.name)} cannot be read`);
@@ -186,11 +233,26 @@ async function choose(
     serial === undefined
       ? 'no earlier version can be published again'
       : `${serial} cannot be published again`;
-  const why =
-    problems.length === 0
-      ? 'none is known: pemfleet history shows what is'
-      : [...new Set(problems)].join('; ');
-  throw new CommandRefused(`${subject.name}: ${what}: ${why}`);
+  const reasons = [...new Set([...skipped, ...problems])];
+  const why = reasons.length === 0 ? 'none is known: pemfleet history shows what is' : reasons.join('; ');
+  const says = `${subject.name}: ${what}: ${why}`;
+  if (skipped.length > 0) throw new UntrustedIssuer(`${says}; --replace-trusted says that it is meant`);
+  throw new CommandRefused(says);
+}
+
+/** @returns why browsers would not trust it, where they trust what is in force */
+async function untrustedInPlace(
+  { entry, texts }: RollbackTarget,
+  { name, now: at }: RollbackSubject,
+  { known, fleets, trusted, isMeant }: Choosing,
+): Promise<string | undefined> {
+  if (isMeant) return undefined;
+  const currents = new Map(known.map(({ fleet, entry: current }) => [fleet, current]));
+  const places = fleets.map((fleet) => ({ fleet, current: currents.get(fleet) }));
+  const present = { name, entry, texts, fleets: places };
+  const judged = await judgePresent({ trusted, now: () => at }, present);
+  if (judged?.refusal === undefined) return undefined;
+  return `would not be trusted by browsers, and they trust what is in force (${judged.problem})`;
 }
 
 interface Destination {

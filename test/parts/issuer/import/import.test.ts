@@ -13,6 +13,7 @@ import { auditCommand } from '../../../../lambda/commands/undo/audit.ts';
 import { historyCommand } from '../../../../lambda/commands/undo/history.ts';
 import { holdCommand } from '../../../../lambda/commands/undo/hold.ts';
 import { rollbackCommand } from '../../../../lambda/commands/undo/rollback.ts';
+import { directoryNamed } from '../../../../lambda/config/known-cas.ts';
 import { makePkcs12 } from '../../../support/issuer/pkcs12.ts';
 import { createPki } from '../../../support/parts/pki.ts';
 import { stage } from '../undo/stage.ts';
@@ -82,6 +83,24 @@ test('PKCS#12 by its passphrase file; the passphrase stands in no line', async (
   assert.equal(status, 0, `${status} ${err}`);
   assert.ok(await entryOf('shop'));
   assert.ok(!err.includes('geheim'));
+});
+
+test('what browsers do not trust takes the place of nothing that they do, unless that is meant', async (t) => {
+  const { bring, file, tree, publishFrom, entryOf } = await shopkeeper(t);
+  await publishFrom(directoryNamed('letsencrypt'), 'shop', { names });
+  const whole = file('whole.pem', bought.combined);
+  const before = tree();
+
+  const refused = await bring(whole);
+
+  assert.match(
+    String(refused.status),
+    /ERR_CA_UNTRUSTED shop: browsers trust .* in force .*--replace-trusted/,
+  );
+  assert.deepEqual(tree(), before);
+  const meant = await bring(whole, '--replace-trusted');
+  assert.equal(meant.status, 0, `${meant.status} ${meant.err}`);
+  assert.equal((await entryOf('shop'))?.issued.origin, 'imported');
 });
 
 test('what is refused changes no byte, and neither does a dry run', async (t) => {

@@ -9,6 +9,7 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import { auditCommand } from '../../../../lambda/commands/undo/audit.ts';
 import { historyCommand } from '../../../../lambda/commands/undo/history.ts';
 import { rollbackCommand } from '../../../../lambda/commands/undo/rollback.ts';
+import { directoryNamed } from '../../../../lambda/config/known-cas.ts';
 import { decide } from '../../../../lambda/pass/due.ts';
 import { readPem } from '../../../../lambda/publication/entry.ts';
 import { Publisher } from '../../../../lambda/publication/publisher.ts';
@@ -162,6 +163,98 @@ test('no pass renews it at once for its time alone; at its end, and for what is 
     ['lifetime', 'lifetime', 'forced'],
   );
 });
+
+const [production, staging] = ['letsencrypt', 'letsencrypt-staging'].map(directoryNamed) as [string, string];
+
+test('what staging has issued comes back in the place of none that browsers trust, unless that is meant', async (t) => {
+  const { bucket, publishFrom, run, entryOf } = await stage(t);
+  const untrusted = await publishFrom(staging, 'kept');
+  const trusted = await publishFrom(production, 'kept');
+  const before = (await bucket.get(layout.root(edge)))?.etag;
+  const back = (...words: string[]) => run(rollbackCommand, 'rollback', 'kept', '--reason', 'x', ...words);
+
+  const refusals = [
+    await back(),
+    await back('--to', untrusted),
+    await back('--yes'),
+    await back('--dry-run'),
+  ];
+
+  for (const { status } of refusals) {
+    assert.match(String(status), /^UntrustedIssuer ERR_CA_UNTRUSTED kept: .* can(not)? be published again: /);
+    assert.match(
+      String(status),
+      new RegExp(`${untrusted} would not be trusted .* is a staging environment\\); --replace-trusted says`),
+    );
+  }
+  assert.equal((await bucket.get(layout.root(edge)))?.etag, before);
+  const meant = await back('--to', untrusted, '--replace-trusted');
+  assert.deepEqual([meant.status, serialOf(await entryOf('kept'))], [0, untrusted], meant.err);
+  assert.notEqual(untrusted, trusted);
+});
+
+test('without a serial, staging versions are skipped, and that is said', async (t) => {
+  const { publishFrom, run, entryOf } = await stage(t);
+  const first = await publishFrom(production, 'kept');
+  const untrusted = await publishFrom(staging, 'kept');
+  await publishFrom(production, 'kept');
+
+  const { status, err } = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'x');
+
+  assert.deepEqual([status, serialOf(await entryOf('kept'))], [0, first], err);
+  assert.match(err, new RegExp(`^kept: skipped: ${untrusted} would not be trusted by browsers`, 'm'));
+});
+
+test('where browsers trust nothing that is in force, a version of staging comes back', async (t) => {
+  const { publishFrom, run, entryOf } = await stage(t);
+  const first = await publishFrom(staging, 'kept');
+  await publishFrom(staging, 'kept');
+
+  const { status, err } = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'x');
+
+  assert.deepEqual([status, serialOf(await entryOf('kept'))], [0, first], err);
+  // Whatever is configured in its place is ordered at once.
+  assert.match(err, /the next pass orders another one from https:\/\/ca\.test\/directory \(ca-changed\)/);
+});
+
+test('a rollback to a version of another CA says how long it stands', async (t) => {
+  const { publishFrom, publish, run, entryOf } = await stage(t);
+  const first = await publishFrom('https://before.test/directory', 'kept');
+  await publish('kept');
+
+  const { status, err } = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'x');
+
+  assert.deepEqual([status, serialOf(await entryOf('kept'))], [0, first], err);
+  assert.match(
+    err,
+    /for a day no pass renews it; then one orders another from https:\/\/ca\.test\/directory \(ca-changed\)/,
+  );
+});
+
+for (const [says, issued, reason] of [
+  ['another CA', { directoryUrl: 'https://before.test/directory' }, 'ca-changed'],
+  ['another profile', { profile: 'tlsserver' }, 'profile-changed'],
+  ['another chain', { preferredChain: 'ISRG Root X1' }, 'chain-changed'],
+] as const) {
+  test(`of ${says}, it stands for a day: the next pass does not undo it`, () => {
+    const entry = makeDueInput().published;
+    if (entry === undefined) throw new TypeError('an entry');
+    const since = makeDueInput().now;
+    const decideAfter = (ms: number, changes: object = {}) => {
+      const published = { ...entry, issued: { ...entry.issued, ...issued, ...changes } };
+      const rolledBack = { ...published, rolledBackAt: since.toISOString() } as ManifestEntry;
+      return decide(makeDueInput({ published: rolledBack, now: new Date(since.getTime() + ms) }));
+    };
+
+    const [soon, nextDay] = [decideAfter(HOUR_MS), decideAfter(DAY_MS)];
+    const ofStaging = decideAfter(HOUR_MS, { directoryUrl: staging });
+
+    assert.deepEqual(soon, {
+      ...{ action: 'keep', reason: 'fresh', until: new Date(since.getTime() + DAY_MS) },
+    });
+    assert.deepEqual([nextDay.reason, ofStaging.reason], [reason, 'ca-changed']);
+  });
+}
 
 for (const [says, args, message] of [
   ['no reason', ['kept'], /rollback wants --reason TEXT/],

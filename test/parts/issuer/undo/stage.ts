@@ -24,6 +24,12 @@ const pki = await createPki();
 export const edge = fleetName.parse('edge');
 export const certificate = (name: string) => certificateName.parse(name);
 
+interface Published {
+  names?: string[] | undefined;
+  ageMs?: number | undefined;
+  reason?: string | undefined;
+}
+
 /** `kept` is configured for edge; all else is published only. */
 export async function stage(t: TestContext, changes: object = {}) {
   const dir = tempDir(t);
@@ -43,7 +49,14 @@ export async function stage(t: TestContext, changes: object = {}) {
       audit: new AuditTrail(bucket, { by: 'timer', command: 'pemfleet run' }, now),
     });
   /** @returns the serial */
-  const publish = async (name: string, names = [`${name}.test`], ageMs = 0, reason = 'lifetime') => {
+  const publish = (name: string, names?: string[], ageMs?: number, reason?: string) =>
+    publishFrom(DIRECTORY_URL, name, { names, ageMs, reason });
+  /** @param directoryUrl of its CA. @returns the serial */
+  const publishFrom = async (
+    directoryUrl: string,
+    name: string,
+    { names = [`${name}.test`], ageMs = 0, reason = 'lifetime' }: Published = {},
+  ) => {
     const notBefore = new Date(Date.now() - ageMs);
     const { combined } = await pki.issue({
       names,
@@ -52,7 +65,7 @@ export async function stage(t: TestContext, changes: object = {}) {
     });
     const entry = makeEntry({
       ...entryFor(combined, names),
-      ...{ issued: makeEntry().issued, publishedAt: new Date().toISOString() },
+      ...{ issued: { ...makeEntry().issued, directoryUrl }, publishedAt: new Date().toISOString() },
     });
     const [pem] = entry.pems;
     const texts = [{ sha256: pem?.sha256 ?? '', text: combined }];
@@ -81,5 +94,5 @@ export async function stage(t: TestContext, changes: object = {}) {
       layout.status(edge, hostName.parse(host)),
       serializeHostStatus(makeHostStatus(host, { fleet: edge, reportedAt: new Date().toISOString(), files })),
     );
-  return { dir, file, bucket, signing, publisher, publish, run, entryOf, report };
+  return { dir, file, bucket, signing, publisher, publish, publishFrom, run, entryOf, report };
 }

@@ -9,12 +9,14 @@ import { previewBucket, putIntoBucket } from '../../../../lambda/adopt/apply/int
 import type { AdoptionPlan } from '../../../../lambda/adopt/plan/adoption-plan.ts';
 import { commandActor } from '../../../../lambda/audit/actor.ts';
 import { AuditTrail } from '../../../../lambda/audit/trail.ts';
+import { directoryNamed } from '../../../../lambda/config/known-cas.ts';
 import { type HoldSubject, writeHold } from '../../../../lambda/hold/holds.ts';
 import { createPki, type IssuedLeaf, type Pki } from '../../../support/parts/pki.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
 const DIRECTORY = 'https://ca.test/directory';
 const now = () => new Date();
+const replaceTrusted = false;
 let pki: Pki;
 let [first, second]: IssuedLeaf[] = [];
 before(async () => {
@@ -22,11 +24,14 @@ before(async () => {
   [first, second] = [await pki.issue({ names: ['a.test'] }), await pki.issue({ names: ['b.test'] })];
 });
 
-function planOf(certificates: Record<string, IssuedLeaf | undefined>): AdoptionPlan {
+function planOf(
+  certificates: Record<string, IssuedLeaf | undefined>,
+  directoryUrl = DIRECTORY,
+): AdoptionPlan {
   const adopted = Object.entries(certificates).map(([name, issued]) => ({
     name: certificateName.parse(name),
     files: [{ pem: { text: issued?.combined, leaf: new X509Certificate(issued?.leafPem ?? '') } }],
-    issued: { directoryUrl: DIRECTORY, accountUrl: DIRECTORY },
+    issued: { directoryUrl, accountUrl: directoryUrl },
     spec: { identifiers: [`${name}.test`], from: 'test' },
   }));
   return { certificates: adopted, cas: [] } as unknown as AdoptionPlan;
@@ -47,7 +52,7 @@ for (const subject of held) {
     const bucket = await DirectoryBucket.open(directory);
     await writeHold(bucket, subject, { at: now().toISOString(), reason: 'an audit', by: 'ops' });
     const before = contentOf(directory);
-    const work = { bucket, plan: planOf({ a: first, b: second }), now, log: () => undefined };
+    const work = { bucket, plan: planOf({ a: first, b: second }), replaceTrusted, now, log: () => undefined };
     const audit = new AuditTrail(bucket, commandActor(['adopt'], {}, undefined), now);
 
     const says = /held \(an audit\): pemfleet resume .* ends that/;
@@ -62,7 +67,7 @@ test('a preview names what is new, and writes nothing; what is published already
   const directory = tempDir(t);
   const bucket = await DirectoryBucket.open(directory);
   const empty = contentOf(directory);
-  const work = { bucket, plan: planOf({ a: first, b: second }), now, log: () => undefined };
+  const work = { bucket, plan: planOf({ a: first, b: second }), replaceTrusted, now, log: () => undefined };
   const audit = new AuditTrail(bucket, commandActor(['adopt'], {}, undefined), now);
 
   assert.deepEqual((await previewBucket(work)).published, ['a', 'b']);
@@ -77,11 +82,27 @@ test('a preview names what is new, and writes nothing; what is published already
   assert.deepEqual((await putIntoBucket({ ...work, audit })).published, []);
 });
 
+test('a staging certificate takes the place of none that browsers trust, unless that is meant', async (t) => {
+  const bucket = await DirectoryBucket.open(tempDir(t));
+  const audit = new AuditTrail(bucket, commandActor(['adopt'], {}, undefined), now);
+  const work = { bucket, replaceTrusted, now, log: () => undefined, audit };
+  const [trusted, staging] = ['letsencrypt', 'letsencrypt-staging'].map(directoryNamed);
+  await putIntoBucket({ ...work, plan: planOf({ a: first }, trusted) });
+  const notAfter = new Date(Date.now() + 200 * 86_400_000);
+  const plan = planOf({ a: await pki.issue({ names: ['a.test'], notAfter }) }, staging);
+
+  await assert.rejects(previewBucket({ ...work, plan }), { code: 'ERR_CA_UNTRUSTED' });
+  await assert.rejects(putIntoBucket({ ...work, plan }), { code: 'ERR_CA_UNTRUSTED' });
+  const meant = await putIntoBucket({ ...work, plan, replaceTrusted: true });
+
+  assert.deepEqual(meant.published, ['a']);
+});
+
 test('an older certificate than the one that the fleet has is refused', async (t) => {
   const bucket = await DirectoryBucket.open(tempDir(t));
   const newer = await pki.issue({ names: ['a.test'], notAfter: new Date(Date.now() + 200 * 86_400_000) });
   const audit = new AuditTrail(bucket, commandActor(['adopt'], {}, undefined), now);
-  const work = { bucket, now, log: () => undefined, audit };
+  const work = { bucket, replaceTrusted, now, log: () => undefined, audit };
   await putIntoBucket({ ...work, plan: planOf({ a: newer }) });
 
   await assert.rejects(

@@ -98,17 +98,17 @@ export class StapleFetcher {
   readonly #private: ReadonlySet<string>;
   /** SHA-256 of staples whose object is gone. */
   readonly #lost: ReadonlySet<string>;
+  /** Of certificates that were imported: their CA is none of the configuration, and whoever sold them has written the address. */
+  readonly #allowsImported: boolean;
 
   /** @param lostKeys of published objects that are gone: such a staple is fetched again */
   constructor(
     { config, log, timing }: Pick<Pass, 'config' | 'log' | 'timing'>,
     lostKeys: ReadonlySet<string> = new Set(),
   ) {
-    this.#private = new Set(
-      configuredCas(config)
-        .filter(isPrivateCa)
-        .map(({ directoryUrl }) => directoryUrl),
-    );
+    const cas = configuredCas(config);
+    this.#allowsImported = cas.some(({ allowPrivate }) => allowPrivate === true);
+    this.#private = new Set(cas.filter(isPrivateCa).map(({ directoryUrl }) => directoryUrl));
     this.#log = log;
     this.#timing = timing;
     this.#lost = new Set([...lostKeys].flatMap((key) => /\.([0-9a-f]{64})\.ocsp$/.exec(key)?.[1] ?? []));
@@ -135,8 +135,7 @@ export class StapleFetcher {
   ): Promise<{ pems: PemRef[]; texts: PemText[] }> {
     const { pems } = entry;
     const origin = acmeOriginOf(entry);
-    // Whoever has imported it knows its CA, which may be one of his own.
-    const allowsPrivate = origin === undefined || this.#private.has(origin.directoryUrl);
+    const allowsPrivate = origin ? this.#private.has(origin.directoryUrl) : this.#allowsImported;
     const ca = { certificate: name, allowsPrivate };
     const stapled = { pems: [...pems], texts: [...texts] };
     for (const [index, pem] of pems.entries()) {

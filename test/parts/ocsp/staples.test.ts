@@ -39,8 +39,9 @@ after(() => responder.stop());
 async function stage(
   t: { after(work: () => void): void },
   ocspUrl: string | undefined,
-  { allowPrivate = true } = {},
+  given: { allowPrivate?: boolean | undefined; issued?: object } = { allowPrivate: true },
 ) {
+  const { allowPrivate, issued } = given;
   const dir = tempDir(t);
   const pki = await createPki();
   const bucket = await openBucket(pathToFileURL(join(dir, 'bucket')).href);
@@ -49,7 +50,8 @@ async function stage(
   const { combined } = await pki.issue({ names: ['shop.test'], ...(ocspUrl && { ocspUrl }) });
   const { serialNumber } = new X509Certificate(combined);
   responder.good.add(serialNumber);
-  const entry = entryFor(combined, ['shop.test'], ocspUrl ? { ocspUrl } : {});
+  const made = entryFor(combined, ['shop.test'], ocspUrl ? { ocspUrl } : {});
+  const entry = { ...made, ...(issued && { issued }) } as typeof made;
   await publisher(bucket, pki).publishBytes('shop', combined, entry);
   const spec = {
     ...{ name: certificateName.parse('shop'), identifiers: ['shop.test'], keyTypes: ['ec256'] },
@@ -119,6 +121,18 @@ test('an OCSP address that is not public is not asked: of this machine, of a met
     assert.equal((await pass()).isPublished, false, ocspUrl);
     assert.equal((await published()).pems[0]?.ocsp, undefined);
     assert.deepEqual([events, responder.requests], [['ocsp.failed'], 0], ocspUrl);
+  }
+});
+
+test('an imported certificate names no private address, unless the configuration allows them', async (t) => {
+  const issued = { origin: 'imported', importedAt: new Date().toISOString() };
+
+  for (const allowPrivate of [undefined, false, true]) {
+    const { events, pass } = await stage(t, responder.url, { allowPrivate, issued });
+
+    assert.equal((await pass()).isPublished, allowPrivate === true);
+    assert.deepEqual(events, [allowPrivate ? 'ocsp.fetched' : 'ocsp.failed']);
+    assert.equal(responder.requests, allowPrivate ? 1 : 0);
   }
 });
 

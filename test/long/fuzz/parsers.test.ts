@@ -1,6 +1,6 @@
 /** Every parser of something from outside, asked at random (fast-check): test/support/fuzz. `PEMFLEET_FUZZ_SECONDS` for each parser (default 10), `PEMFLEET_FUZZ_SEED` to repeat one. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { checkResource, RESOURCES, word } from '../../support/fuzz/acme-resources.ts';
 import { checkInput, PARSERS } from '../../support/fuzz/parsers.ts';
@@ -14,8 +14,9 @@ const LIMITS = {
 const WITHIN = { timeout: (SECONDS + 120) * 1000 };
 
 for (const [name, parser] of Object.entries(PARSERS)) {
-  test(`${name}, seed ${SEED}`, WITHIN, () => {
+  test(`${name}, seed ${SEED}`, WITHIN, (t) => {
     judge(
+      t,
       fc.check(
         fc.property(parser.input, (given) => {
           checkInput(parser, given);
@@ -27,15 +28,17 @@ for (const [name, parser] of Object.entries(PARSERS)) {
 }
 
 for (const [name, { input, read }] of Object.entries(RESOURCES)) {
-  test(`ACME ${name}, seed ${SEED}`, WITHIN, async () => {
+  test(`ACME ${name}, seed ${SEED}`, WITHIN, async (t) => {
     const property = fc.asyncProperty(input, word, async (data, location) => {
       await checkResource(read, data, location);
     });
-    judge(await fc.check(property, LIMITS));
+    judge(t, await fc.check(property, LIMITS));
   });
 }
 
-function judge<T>({ counterexample, errorInstance, failed, numRuns }: fc.RunDetails<T>): void {
+function judge<T>(t: TestContext, details: fc.RunDetails<T>): void {
+  const { counterexample, errorInstance, failed, numRuns } = details;
+  t.diagnostic(`${numRuns} runs`);
   const seen = JSON.stringify(counterexample)?.slice(0, 2000);
   const says = `seed ${SEED}, run ${numRuns}: ${seen}\n${String((errorInstance as Error)?.stack)}`;
   assert.equal(failed, false, says.slice(0, 4000));

@@ -19,13 +19,13 @@ export interface StoredHead {
   /** Undefined: there is none, or it cannot be read. */
   head: AuditHead | undefined;
   etag: string | undefined;
-  /** As stored. */
-  text: string | undefined;
+  /** SHA-256 of it as stored. */
+  sha256: string | undefined;
 }
 
 export async function readAuditHead(bucket: Bucket): Promise<StoredHead> {
-  const { value, etag, text } = await readCached(bucket, layout.auditHead, auditHead);
-  return { head: value, etag, text };
+  const { value, etag, sha256 } = await readCached(bucket, layout.auditHead, auditHead);
+  return { head: value, etag, sha256 };
 }
 
 export function headText({ sequence, hash, object }: AuditHead): string {

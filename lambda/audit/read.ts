@@ -1,5 +1,6 @@
 /** Reads the audit trail, and finds what was changed in it, taken out of it, or put in another order. */
 import { inParallel } from '#common/in-parallel.ts';
+import { digest } from '#contract/combined-pem.ts';
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { readUnlessSpoilt } from '#storage/cached-document.ts';
@@ -70,7 +71,7 @@ function checkTrail(objects: readonly StoredLines[], stored: StoredHead, noted?:
       if (end.sequence === stored.head?.sequence) atHead = { hash: end.hash, object: index + 1 };
     }
   }
-  const isEmpty = objects.length === 0 && stored.text === undefined;
+  const isEmpty = objects.length === 0 && stored.sha256 === undefined;
   const ofHead = isEmpty ? undefined : headProblem(stored, end, atHead);
   const all = ofHead === undefined ? problems : [...problems, ofHead];
   if (noted !== undefined && hashAtNoted !== noted.hash) {
@@ -95,12 +96,12 @@ function problemOf(line: AuditLine | undefined, end: ChainEnd): string | undefin
 type Placed = Pick<AuditHead, 'hash' | 'object'>;
 
 function headProblem(
-  { head, text }: StoredHead,
+  { head, sha256 }: StoredHead,
   end: ChainEnd,
   atHead: Placed | undefined,
 ): string | undefined {
   const key = layout.auditHead;
-  if (head === undefined || headText(head) !== text) return `${key}: is missing, or was changed`;
+  if (head === undefined || digest(headText(head)) !== sha256) return `${key}: is missing, or was changed`;
   if (head.sequence > end.sequence) {
     return `lines ${end.sequence + 1} to ${head.sequence} are missing at the end of the trail`;
   }

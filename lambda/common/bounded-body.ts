@@ -1,5 +1,6 @@
 /** Bodies from outside, read whole and never beyond a limit: what a server declares, and what it sends, may both lie. */
 import type { Readable } from 'node:stream';
+import { oneAtATime } from '#common/net/large-bodies.ts';
 
 /** The body is larger than the reader allows; the rest of it was not read. */
 export class BodyTooLarge extends Error {
@@ -14,14 +15,14 @@ export class BodyTooLarge extends Error {
 interface BodyBounds {
   maxBytes: number;
   /** For the whole body; absent: the caller ends the stream in time. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** `Content-Length`; a larger one is refused before anything is read. */
   declared?: string | undefined;
   /**
    * By which the caller ends the request. Without a declared length, the end of the connection is the end of the body: one that the signal
    * has closed is no whole body.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Of a body that does not say how long it is. */
@@ -40,6 +41,14 @@ export async function readBody(
     stream.destroy();
     throw new BodyTooLarge(maxBytes, length);
   }
+  return oneAtATime(length, () => readWhole(stream, length, { maxBytes, timeoutMs, signal }));
+}
+
+async function readWhole(
+  stream: Readable,
+  length: number,
+  { maxBytes, timeoutMs, signal }: BodyBounds,
+): Promise<Buffer> {
   const late = () => stream.destroy(timeoutError(timeoutMs));
   const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
   try {

@@ -1,6 +1,7 @@
 /** Sends people the names of what is wrong when a level rises: to the topic of the alarms, and to the log. */
 import { startDeadline } from '#common/deadline.ts';
 import { SECOND_MS } from '#common/time.ts';
+import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -47,11 +48,11 @@ export async function announceRises(
 ): Promise<void> {
   const { bucket, log } = options;
   try {
-    const { value, text } = await readCached(bucket, layout.announcedLevels, announcedLevels);
+    const { value, sha256 } = await readCached(bucket, layout.announcedLevels, announcedLevels);
     const { rises, whenSent, whenNot } = risesOf(value?.levels ?? {}, problems, incomplete, options);
     const isSent = rises.length === 0 || (await send(options, rises));
     const next = textOf(isSent ? whenSent : whenNot);
-    if (next !== (text ?? textOf({}))) await bucket.put(layout.announcedLevels, next);
+    if (digest(next) !== (sha256 ?? digest(textOf({})))) await bucket.put(layout.announcedLevels, next);
   } catch (error) {
     log('levels.failed', { code: codeOf(error), error: messageOf(error) });
   }

@@ -3,6 +3,7 @@
  * told once more, in one notice for each kind, and what was renewed before is no news.
  */
 import * as z from 'zod';
+import { digest } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -53,7 +54,8 @@ export type NoticeMemory = Omit<z.infer<typeof notified>, 'version'>;
 /** As stored; `value` is undefined where there is none, or it cannot be read. */
 export interface StoredMemory {
   value: NoticeMemory | undefined;
-  text: string | undefined;
+  /** Of its text. */
+  sha256: string | undefined;
   etag: string | undefined;
 }
 
@@ -67,14 +69,16 @@ export function readMemory(bucket: Bucket): Promise<StoredMemory> {
 export async function saveMemory(
   bucket: Bucket,
   memory: NoticeMemory,
-  { text, etag }: Pick<StoredMemory, 'text' | 'etag'>,
+  stored: Pick<StoredMemory, 'sha256' | 'etag'>,
 ): Promise<StoredMemory | undefined> {
   const next = serializeCached({ version: 1, ...memory });
-  if (next === text) return { value: memory, text, etag };
+  const sha256 = digest(next);
+  const { etag } = stored;
+  if (sha256 === stored.sha256) return { value: memory, sha256, etag };
   const condition = etag === undefined ? ({ ifNoneMatch: '*' } as const) : { ifMatch: etag };
   try {
     const result = await bucket.put(layout.notified, next, condition);
-    return result === 'precondition-failed' ? undefined : { value: memory, text: next, etag: result.etag };
+    return result === 'precondition-failed' ? undefined : { value: memory, sha256, etag: result.etag };
   } catch (error) {
     if (codeOf(error) === 'ERR_BUCKET_CONFLICT') return undefined;
     throw error;

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { isWaitingUntil } from '#common/clock.ts';
 import { inParallel } from '#common/in-parallel.ts';
+import { digest } from '#contract/combined-pem.ts';
 import { messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
@@ -63,9 +64,10 @@ export async function refreshWindows(
   // A pass over all certificates drops the windows of those that are gone.
   const windows = options.only === undefined ? fresh : { ...old, ...fresh };
   const body = serializeCached({ version: 1, windows });
-  const isEmpty = stored.text === undefined && Object.keys(windows).length === 0;
+  const isEmpty = stored.sha256 === undefined && Object.keys(windows).length === 0;
   // The last writer asked last: a lost update costs one question to the CA.
-  if (!options.dryRun && body !== stored.text && !isEmpty) await bucket.put(layout.renewalInfo, body);
+  const isKnown = digest(body) === stored.sha256;
+  if (!options.dryRun && !isKnown && !isEmpty) await bucket.put(layout.renewalInfo, body);
   return new Map(Object.entries(fresh));
 }
 

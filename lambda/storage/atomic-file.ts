@@ -47,7 +47,8 @@ export async function readRegularFile(path: string, maxBytes: number): Promise<B
     const stats = await handle.stat();
     if (!stats.isFile()) throw notRegular(path, stats.isDirectory() ? 'EISDIR' : 'EINVAL');
     if (stats.size > maxBytes) throw new BodyTooLarge(maxBytes, stats.size);
-    return await readBody(handle.createReadStream({ autoClose: false }), {
+    // Closed with the stream, so that the caller has a large body before the next one is read.
+    return await readBody(handle.createReadStream(), {
       maxBytes,
       declared: `${stats.size}`,
     });

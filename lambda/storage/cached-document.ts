@@ -3,6 +3,7 @@
  * requests. Account and order records are not of this kind: they hold keys.
  */
 import * as z from 'zod';
+import { digest } from '#contract/combined-pem.ts';
 import { isObjectFault } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
 import type { Bucket, HostBucket, StoredObject } from './bucket.ts';
@@ -13,8 +14,8 @@ export const instant = z.iso.datetime().transform((value) => new Date(value));
 interface CachedDocument<T> {
   /** Undefined if there is none, or it cannot be read. */
   value: T | undefined;
-  /** As stored, with its ETag; undefined if there is none, or the store does not give it. */
-  text: string | undefined;
+  /** SHA-256 of it as stored, and its ETag; undefined if there is none, or the store does not give it. */
+  sha256: string | undefined;
   etag: string | undefined;
 }
 
@@ -24,9 +25,9 @@ export async function readCached<T>(
   schema: z.ZodType<T>,
 ): Promise<CachedDocument<T>> {
   const object = await readUnlessSpoilt(bucket, key);
-  if (object === undefined) return { value: undefined, text: undefined, etag: undefined };
+  if (object === undefined) return { value: undefined, sha256: undefined, etag: undefined };
   const { body, etag } = object;
-  return { value: parseCached(body, schema), text: body.toString('utf8'), etag };
+  return { value: parseCached(body, schema), sha256: digest(body), etag };
 }
 
 /** @returns undefined: it is no such document */

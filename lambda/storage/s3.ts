@@ -95,7 +95,9 @@ export class S3Bucket implements Bucket {
     command.middlewareStack.add(boundedAnswer(maxBytes, ANSWER_BYTES), BOUND);
     try {
       const { Body, ETag = '' } = await this.#client.send(command);
-      return { body: Buffer.from((await Body?.transformToByteArray()) ?? []), etag: ETag };
+      const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
+      // The same memory: a copy of a large object counts.
+      return { body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), etag: ETag };
     } catch (error) {
       if (statusOf(error) === 304) return 'not-modified';
       if (s3ErrorName(error) === 'NoSuchKey') return undefined;

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { type Deadline, DeadlinePassed } from '#common/deadline.ts';
 import { inParallel } from '#common/in-parallel.ts';
 import { DAY_MS } from '#common/time.ts';
+import { digest } from '#contract/combined-pem.ts';
 import { BucketError, isObjectFault } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { Bucket, PutCondition } from '#storage/bucket.ts';
@@ -61,7 +62,7 @@ export async function readServed(
 
 interface StoredRecord {
   value: z.infer<typeof record> | undefined;
-  text: string | undefined;
+  sha256: string | undefined;
   etag: string | undefined;
   /** There is an object, and it is no record that can be read. */
   isSpoilt: boolean;
@@ -70,13 +71,14 @@ interface StoredRecord {
 async function readRecord(bucket: Bucket, key: string): Promise<StoredRecord> {
   try {
     const stored = await bucket.get(key);
-    if (stored === undefined) return { value: undefined, text: undefined, etag: undefined, isSpoilt: false };
-    const text = stored.body.toString('utf8');
+    if (stored === undefined) {
+      return { value: undefined, sha256: undefined, etag: undefined, isSpoilt: false };
+    }
     const value = parseCached(stored.body, record);
-    return { value, text, etag: stored.etag, isSpoilt: value === undefined };
+    return { value, sha256: digest(stored.body), etag: stored.etag, isSpoilt: value === undefined };
   } catch (error) {
     if (!isObjectFault(error)) throw error;
-    return { value: undefined, text: undefined, etag: undefined, isSpoilt: true };
+    return { value: undefined, sha256: undefined, etag: undefined, isSpoilt: true };
   }
 }
 
@@ -131,11 +133,11 @@ async function writeRecord(
   now: Date,
 ): Promise<void> {
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-    const { value, text, etag, isSpoilt } = await readRecord(bucket, key);
+    const { value, sha256, etag, isSpoilt } = await readRecord(bucket, key);
     const lostBefore = isSpoilt ? now : value?.lostBefore;
     const versions = withChanges(value?.versions ?? [], changes, now);
     const after = `${JSON.stringify({ version: 1, ...(lostBefore && { lostBefore }), versions })}\n`;
-    if (after === text) return;
+    if (digest(after) === sha256) return;
     // An object that cannot be read has no condition that it could meet.
     if (isSpoilt && etag === undefined) {
       await bucket.put(key, after);

@@ -16,7 +16,7 @@ import { program } from '../../e2e/aws-stage.ts';
 import { type Invocation, invoke } from '../../e2e/invoke.ts';
 import { sendForever, startWildStore } from '../../support/bucket/wild-store.ts';
 import { createServerCertificate } from '../../support/hostile-ca/tls.ts';
-import { fleet, makeHostStatus } from '../../support/issuer/documents.ts';
+import { fleet, makeHostStatus, named } from '../../support/issuer/documents.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 import { type Crowd, makeCrowd } from './crowd.ts';
 
@@ -133,6 +133,31 @@ for (const [says, fill] of Object.entries(FILLS)) {
     measured('pemfleet status', `full of ${says}`, stderr);
   });
 }
+
+const NAMES = [0, 1, 2].map((index) => named(`www-${index}.example.net`));
+/** All that the issuer keeps, but its keys, without which there is no pass. */
+const RECORDS = [
+  ...[layout.replacements, layout.renewalInfo, layout.caState, layout.writers, layout.auditHead],
+  ...[layout.hostSummaries, layout.announcedLevels, layout.notified, layout.wrongNames],
+  ...[layout.statusPage, layout.statusPageRecord, layout.manifest(fleet), layout.keys(fleet)],
+  ...[layout.departed(fleet), layout.garbage(fleet), layout.tombstones(fleet), layout.fleetHold(fleet)],
+  ...NAMES.flatMap((name) => [layout.order(name), layout.history(fleet, name), layout.served(fleet, name)]),
+  ...NAMES.flatMap((name) => [layout.certificateHold(name), layout.revocation(name)]),
+];
+
+test('all records of the issuer at once, each full of texts that are read', async (t) => {
+  const dir = tempDir(t);
+  const crowd = await makeCrowd(dir, { certificates: 3, hosts: 3 }, { statusPage: true });
+  const text = `"${'x'.repeat(60_000)}",`;
+  for (const key of RECORDS) {
+    const count = Math.floor((maxBytesOf(key) - 60) / text.length);
+    crowd.put(key, `{"version":1,"more":[${text.repeat(count)}""]}`);
+  }
+
+  measured('issuer', 'all its records full of texts', (await issuerPass(dir, crowd)).stderr);
+  const { stderr } = await run('cli', dir, 'status', '--config', crowd.configFile);
+  measured('pemfleet status', "all the issuer's records full of texts", stderr);
+});
 
 test('issuer: a CA whose answers have no end', async (t) => {
   const dir = tempDir(t);

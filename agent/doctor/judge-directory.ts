@@ -44,7 +44,7 @@ function judgeRights({ path, mode, isWritable }: DirectoryFacts): Finding[] {
   if (!isWritable) {
     findings.push(finding('directory-denied', `this user cannot write to ${path}`, takeOver(path)));
   }
-  if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0) {
+  if ((mode & 0o002) !== 0) {
     findings.push(
       finding(
         'directory-open',

@@ -12,7 +12,7 @@ import { type AgentConfig, DEFAULT_CONFIG_FILE, instanceConfigs } from '../../co
 import type { RuntimeSocket } from '../../haproxy/socket.ts';
 import { finding } from '../finding.ts';
 import { type HaproxyFacts, lookAtHaproxy } from '../look-haproxy.ts';
-import { type AgentMend, mendCertificates, mendState, mendStatuses } from './files.ts';
+import { type AgentMend, mendAgentPlaces, mendCertificates, mendState, mendStatuses } from './files.ts';
 import { AGENT_UNIT, mendUnit } from './unit.ts';
 
 export type ReadConfig = Pick<HaproxyFacts, 'config' | 'configUnread'>;
@@ -35,6 +35,7 @@ export async function findMends(config: AgentConfig, runCommand: RunHostCommand)
     for (const instance of instances) files.push(...(await mendCertificates(instance, owner)));
     files.push(...(await mendStatuses(config, owner)));
   }
+  for (const instance of instances) files.push(...(await mendAgentPlaces(instance, [DEFAULT_CONFIG_FILE])));
   files.push(...(await mendSettings(unit, owner)));
   return [...files, ...mendUnit(unit, config)];
 }

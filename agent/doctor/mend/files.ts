@@ -5,10 +5,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Mend } from '#common/doctor/mend.ts';
 import { type Account, userName } from '#common/user/accounts.ts';
+import { placeFaults } from '#common/user/open-places.ts';
 import { bitsText, type FaultyFiles, faultsText, sharedFix, treeFaults } from '#common/user/owner-faults.ts';
 import type { Repair } from '#common/user/repair.ts';
 import { layout } from '#contract/layout.ts';
 import { type AgentConfig, ownershipPlace } from '../../config/config.ts';
+import { socketPathOf } from '../../haproxy/socket.ts';
 import { isStateName } from '../../state/names.ts';
 import { readOwnership } from '../../state/ownership.ts';
 import { ShardedMap } from '../../state/sharded-map.ts';
@@ -31,6 +33,21 @@ export async function mendState(config: AgentConfig, owner: Account): Promise<Ag
   const { foreign, open, shared } = await treeFaults({ root: path, owner, isOwn, forbidden: () => 0o077 });
   const fix = shared === undefined ? FIX : sharedFix(shared, 'stateDir');
   return [...foreignMend(foreign, owner, fix), ...openMend(open, fix)];
+}
+
+/**
+ * What others may put in the place of the agent's files, or write into its settings.
+ * @param settings files that the agent is started with
+ */
+export async function mendAgentPlaces(
+  { bucket, stateDir, haproxy }: AgentConfig,
+  settings: readonly string[],
+): Promise<AgentMend[]> {
+  const places = [stateDir, haproxy.certsDir, socketPathOf(haproxy.statsSocket), ...settings];
+  if (bucket.startsWith('file:')) places.push(fileURLToPath(bucket));
+  return (await placeFaults(places, settings)).map(({ seen, fix, repairs }) => {
+    return { id: 'files-open', finding: finding('files-open', seen, fix), repairs };
+  });
 }
 
 /** A directory whose parent exists. */
@@ -86,7 +103,7 @@ function mendDirectory(path: string, { uid, mode }: Stats, owner: Account): Agen
     ];
     mends.push({ id: 'directory-denied', repairs });
   }
-  if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0 && !isSystem) {
+  if ((mode & 0o002) !== 0 && !isSystem) {
     mends.push({ id: 'directory-open', repairs: [{ ...repair, mode: mode & 0o7775 }] });
   }
   return mends;

@@ -31,7 +31,14 @@ import {
   missingBucket,
   ofPreflight,
 } from './checks.ts';
-import { deniedSecrets, type IssuerMend, mendBucket, mendSecrets, mendSettings } from './files.ts';
+import {
+  deniedSecrets,
+  type IssuerMend,
+  mendBucket,
+  mendIssuerPlaces,
+  mendSecrets,
+  mendSettings,
+} from './files.ts';
 import { type IssuerFinding, issuerFinding } from './finding.ts';
 import { type IssuerUnits, judgeUnits, mendUnits, readUnits } from './units.ts';
 
@@ -59,9 +66,9 @@ async function examine(values: CommandValues): Promise<IssuerFinding[]> {
   }
   const config = { ...loaded, bucket: process.env['PEMFLEET_BUCKET'] ?? loaded.bucket };
   const units = await readUnits(runHostCommand);
-  if (values.fix) await mend(config, units, values['dry-run']);
+  if (values.fix) await mend(values, config, units);
   const after = values.fix ? await readUnits(runHostCommand) : units;
-  const mends = await findMends(config, after);
+  const mends = await findMends(values, config, after);
   const mendable = mends.flatMap(({ finding }) => (finding === undefined ? [] : [finding]));
   const responder = await checkResponderUnit(after.responder, values.fix ? STARTING_MS : 0);
   const asOwner = await examineAsOwner(values, config, runHostCommand);
@@ -74,17 +81,17 @@ async function examine(values: CommandValues): Promise<IssuerFinding[]> {
 /** How long a unit that was started just now takes to listen. */
 const STARTING_MS = 5000;
 
-async function mend(config: Config, units: IssuerUnits, isDryRun: boolean): Promise<void> {
+async function mend(values: CommandValues, config: Config, units: IssuerUnits): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new WrongUser(
       'doctor --fix changes owners and units, which root alone may: sudo pemfleet doctor --fix',
     );
   }
-  const mending = { isDryRun, say: printToStderr, runCommand: runHostCommand };
-  await applyMends(await findMends(config, units), mending);
+  const mending = { isDryRun: values['dry-run'], say: printToStderr, runCommand: runHostCommand };
+  await applyMends(await findMends(values, config, units), mending);
 }
 
-async function findMends(config: Config, units: IssuerUnits): Promise<IssuerMend[]> {
+async function findMends(values: CommandValues, config: Config, units: IssuerUnits): Promise<IssuerMend[]> {
   const directory = directoryOf(config);
   const { LoadState, User } = units.issuer;
   const unitUser = LoadState === 'loaded' ? User : undefined;
@@ -93,7 +100,9 @@ async function findMends(config: Config, units: IssuerUnits): Promise<IssuerMend
   const usesResponder = usedChallenges(config).has('http-01');
   const user = owner ?? (unitUser ? accountNamed(unitUser) : undefined);
   const ofSettings = LoadState === 'loaded' ? await mendSettings(UNIT_CONFIG, user) : [];
-  const ofFiles = [...ofSettings, ...ofBucket, ...(await mendSecrets(config, owner))];
+  const ofPlaces = await mendIssuerPlaces(config, values.config, directory);
+  const ofSecrets = await mendSecrets(config, owner);
+  const ofFiles = [...ofSettings, ...ofBucket, ...ofPlaces, ...ofSecrets];
   return [...ofFiles, ...mendUnits(units, config, usesResponder)];
 }
 

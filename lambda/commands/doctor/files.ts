@@ -1,13 +1,15 @@
 /** Files of the issuer: those of a bucket that is a directory, and the secrets that the configuration names. */
 import { constants } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Mend } from '#common/doctor/mend.ts';
 import { type Account, userName } from '#common/user/accounts.ts';
 import { closedSettings } from '#common/user/closed-settings.ts';
+import { placeFaults } from '#common/user/open-places.ts';
 import { bitsText, faultsText, sharedFix, treeFaults } from '#common/user/owner-faults.ts';
 import { configuredCas } from '../../config/acme.ts';
 import type { Config } from '../../config/config.ts';
+import { readRecord, recordDirectory } from '../../init/apply/record.ts';
 import { isBucketName } from '../line/bucket-names.ts';
 import { type IssuerFinding, type IssuerFindingId, issuerFinding } from './finding.ts';
 
@@ -56,16 +58,15 @@ export async function mendSettings(file: string, user: Account | undefined): Pro
   return [{ id: 'config-denied', finding: issuerFinding('config-denied', seen, fix), repairs }];
 }
 
-/** The HMAC keys of external account bindings: nobody's but the owner's. */
+/** The files in which secrets are: nobody's but the owner's. */
 export async function mendSecrets(config: Config, owner: Account | undefined): Promise<IssuerMend[]> {
   const mends: IssuerMend[] = [];
-  for (const { externalAccountBinding } of configuredCas(config)) {
-    const file = externalAccountBinding?.hmacKeyFile;
-    const path = file === undefined ? undefined : await realpath(file).catch(() => undefined);
+  for (const file of secretFilesOf(config)) {
+    const path = await realpath(file).catch(() => undefined);
     if (path === undefined) continue;
     const { mode, uid } = await stat(path);
     if ((mode & 0o007) === 0) continue;
-    const saw = `every user may read the HMAC key ${path} (mode ${bitsText(mode)})`;
+    const saw = `every user may read the secret ${path} (mode ${bitsText(mode)})`;
     const finding = issuerFinding(
       'secret-open',
       saw,
@@ -78,6 +79,45 @@ export async function mendSecrets(config: Config, owner: Account | undefined): P
     mends.push({ id: 'secret-open', finding, repairs: [repair] });
   }
   return mends;
+}
+
+/**
+ * What others may put in the place of the issuer's files, or write into its settings; and the copies of `init` and `adopt` beside them, in
+ * which keys of other clients may be.
+ */
+export async function mendIssuerPlaces(
+  config: Config,
+  file: string,
+  directory: string | undefined,
+): Promise<IssuerMend[]> {
+  const settings = resolve(file);
+  const secrets = secretFilesOf(config);
+  const copies = recordDirectory(settings);
+  const places = [settings, copies, ...secrets, ...(directory === undefined ? [] : [directory])];
+  const found = await placeFaults(places, [settings]);
+  const mends: IssuerMend[] = found.map(({ seen, fix, repairs }) => {
+    return { id: 'files-open', finding: issuerFinding('files-open', seen, fix), repairs };
+  });
+  // A folder of that name may be anybody's; whoever is not root cannot read ours.
+  const record = await readRecord(copies).catch(() => undefined);
+  if (record === undefined || record.runs.length === 0) return mends;
+  const rules = { root: copies, owner: { uid: 0, gid: 0 }, isOwn: () => true, forbidden: () => 0o077 };
+  const { open } = await treeFaults(rules);
+  if (open.count === 0) return mends;
+  const seen = `other users may read, lock or write: ${faultsText(open)}`;
+  const repairs = open.repairs;
+  return [...mends, { id: 'files-open', finding: issuerFinding('files-open', seen, FIX), repairs }];
+}
+
+/** Those of account bindings are in acme and its fallbacks; of channels, the URL may be one. */
+function secretFilesOf(config: Config): string[] {
+  const ofCas = configuredCas(config).flatMap(({ externalAccountBinding }) => {
+    return externalAccountBinding?.hmacKeyFile ?? [];
+  });
+  const ofChannels = Object.values(config.notify?.channels ?? {}).flatMap(({ webhook }) => {
+    return [webhook?.urlFile, webhook?.secretFile].flatMap((one) => one ?? []);
+  });
+  return [...ofCas, ...ofChannels];
 }
 
 /** By the user that orders: root's rights say nothing. */

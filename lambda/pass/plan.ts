@@ -12,6 +12,7 @@ import type { ChallengeName } from '../config/challenge.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { exactSet, withoutWildcard } from '../config/identifier.ts';
 import {
+  type CertificateLife,
   configuredLives,
   findWakeProblem,
   latestWakeMs,
@@ -175,7 +176,7 @@ export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext):
   // OCSP does not say why it was revoked, and an operator need not: the key may be compromised.
   const isRevoked = published?.pems.some(({ sha256 }) => context.revoked?.has(sha256)) ?? false;
   const isDistrusted = isRevoked || isEnded || replaceSince !== undefined;
-  const windowMs = shortestWindow(published, context);
+  const windowMs = suggestedWindowMs(published, context);
   return {
     ...{
       ...subject,
@@ -195,7 +196,7 @@ export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext):
 }
 
 /** A window that is over, or that an incident at the CA has moved into the past, says nothing of the schedule. */
-function shortestWindow(
+export function suggestedWindowMs(
   published: ManifestEntry | undefined,
   { windows, now }: Pick<PlanContext, 'windows' | 'now'>,
 ): number | undefined {
@@ -206,14 +207,23 @@ function shortestWindow(
   return lengths.length === 0 ? undefined : Math.min(...lengths);
 }
 
+/** What a publication asks of the schedule. */
+export function livesOf(
+  certificate: string,
+  published: ManifestEntry | undefined,
+  windowMs: number | undefined,
+): CertificateLife[] {
+  return (published?.pems ?? []).map(({ notBefore, notAfter }) => {
+    const lifetimeMs = Date.parse(notAfter) - Date.parse(notBefore);
+    return { certificate, lifetimeMs, windowMs };
+  });
+}
+
 /** Whether passes come often enough for what is configured and for what is published. */
 export function wakeProblemOf({ config, log }: Pass, plans: readonly Plan[]): WakeProblem | undefined {
   const ordered = plans.filter(({ spec }) => !spec.imported);
   const published = ordered.flatMap(({ spec, published, windowMs }) =>
-    (published?.pems ?? []).map(({ notBefore, notAfter }) => {
-      const lifetimeMs = Date.parse(notAfter) - Date.parse(notBefore);
-      return { certificate: spec.name, lifetimeMs, windowMs };
-    }),
+    livesOf(spec.name, published, windowMs),
   );
   const problem = findWakeProblem(config.wakeMinutes, [...configuredLives(config), ...published]);
   if (problem !== undefined) {

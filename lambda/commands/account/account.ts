@@ -36,6 +36,7 @@ import {
 } from '../command.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
+import { endAccountWaits } from './end-waits.ts';
 import {
   type AccountChange,
   type AccountReport,
@@ -178,6 +179,7 @@ async function changed(at: AccountAt, verb: Verb | undefined, values: CommandVal
   if (verb === 'new') {
     const before = await readStoredAccount(at.options, at.directory);
     const client = await replaceAccount(at);
+    await endAccountWaits(options.bucket, options.settings.directoryUrl, now());
     if (values.deactivate && before !== undefined) await endAccount(before);
     return client;
   }

@@ -7,22 +7,19 @@ import {
   LEAST_WAKE_MINUTES,
   wakeProblemText,
 } from '../../config/schedule.ts';
+import { readStoredWindows } from '../../pass/renewal-windows.ts';
 import { readPublishedCertificates } from '../../replacement/published.ts';
 import { openSigningKey } from '../../signing/signing-key.ts';
-import { type Command, loadConfigAndBucket, print, printToStderr } from '../command.ts';
+import { type Command, loadConfigAndBucket, now, print, printToStderr } from '../command.ts';
 import { EXIT } from '../output.ts';
 import { timerDropIn } from './drop-in.ts';
+import { publishedLives } from './published-lives.ts';
 
 export const timerCommand: Command = async (values) => {
   const { config, bucket } = await loadConfigAndBucket(values, 'read');
   const signing = await openSigningKey(bucket, { fleets: configuredFleets(config), dryRun: true });
   const { certificates } = await readPublishedCertificates({ bucket, config }, signing);
-  const published = certificates.flatMap(({ spec, published: entry }) =>
-    (entry?.pems ?? []).map(({ notBefore, notAfter }) => {
-      const lifetimeMs = Date.parse(notAfter) - Date.parse(notBefore);
-      return { certificate: spec.name, lifetimeMs };
-    }),
-  );
+  const published = publishedLives(certificates, await readStoredWindows(bucket), now());
   const problem = findWakeProblem(config.wakeMinutes, [...configuredLives(config), ...published]);
   const minutes = Math.max(problem?.fittingMinutes ?? config.wakeMinutes, LEAST_WAKE_MINUTES);
   if (problem !== undefined) {

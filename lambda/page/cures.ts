@@ -16,7 +16,8 @@ const CURES: Readonly<Record<StatusCode, string>> = {
     '`pemfleet plan --check --only {certificate}` asks everybody whom the order needs, and names the obstacle.',
   failing:
     '`pemfleet plan --check --only {certificate}` names the obstacle; the issuer tries again by itself.',
-  'trusted-in-force': 'If it is meant, say so: `pemfleet run --replace-trusted --only {certificate}`.',
+  'trusted-in-force':
+    'Configure a CA that browsers trust (from staging: `pemfleet go-live`); or, if it is meant: `pemfleet run --replace-trusted --only {certificate}`.',
   overdue: 'See whether the issuer runs; `pemfleet renew {certificate}` renews it now.',
   behind:
     'On the hosts that are named: `pemfleet-agent doctor`. A host that is gone for good: remove its status.',

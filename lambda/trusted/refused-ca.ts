@@ -39,7 +39,8 @@ export async function refusalBefore(
   if ((!isKnown && !hasIssuedUntrusted) || mayReplaceTrusted(words, directoryUrl)) return undefined;
   if (!(await words.trusted.haveOneOf(namesAtStake(words, wanted, directoryUrl)))) return undefined;
   const why = isKnown ? 'is a staging environment' : 'issues what browsers do not trust';
-  return new UntrustedIssuer(`${directoryUrl} ${why}, and nothing is ordered there: ${CURE}`);
+  const cure = isKnown ? cureBy('pemfleet go-live names a CA that they trust') : CURE;
+  return new UntrustedIssuer(`${directoryUrl} ${why}, and nothing is ordered there: ${cure}`);
 }
 
 /**
@@ -73,8 +74,9 @@ export function mayReplaceTrusted(
   return options.replaceTrusted === true || ca?.replaceTrusted === true;
 }
 
-const CURE =
-  'browsers trust the certificate that is in force, and would not trust this one; name a CA that they trust, or say that it is meant: pemfleet run --replace-trusted, or acme.replaceTrusted: true';
+const cureBy = (otherCa: string) =>
+  `browsers trust the certificate that is in force, and would not trust this one; ${otherCa}, or say that it is meant: pemfleet run --replace-trusted, or acme.replaceTrusted: true`;
+const CURE = cureBy('name a CA that they trust');
 
 /** Names that this CA serves already, its next certificate serves no worse. */
 function namesAtStake(

@@ -32,6 +32,8 @@ import { refuseWithoutRights } from './rights.ts';
 
 const PASS_TIMEOUT_MS = 1_000_000;
 const PASS_COMMAND = 'systemctl start pemfleet';
+/** Browsers trust what is in force already, and staging's takes no place of it: there is nothing to prove with staging first. */
+const IN_FORCE: StatusLine['code'] = 'trusted-in-force';
 
 export const goLiveCommand: Command = async (values) => {
   const config = await loadConfig(values);
@@ -44,15 +46,17 @@ export const goLiveCommand: Command = async (values) => {
   const isWritten = diff !== '' && !values['dry-run'];
   if (isWritten) refuseWithoutRights('go-live', file);
   const directory = config.bucket.startsWith('file:') ? fileURLToPath(config.bucket) : undefined;
-  const problems = diff === '' ? [] : await whileOwnerOf(directory, () => notGreen(values));
+  const wrong = diff === '' ? [] : await whileOwnerOf(directory, () => notGreen(values));
+  const problems = wrong.filter(({ code }) => code !== IN_FORCE);
   if (problems.length > 0) return refuse(values, problems);
+  const isInForce = problems.length < wrong.length;
   if (isWritten) {
     await replaceFile(file, after, state);
     await recordEdit(recordDirectory(values.config), values.config, { before, after }).catch(warnOfUndo);
   }
   const failure = isWritten ? await whileOwnerOf(directory, (isOwner) => record(values, isOwner)) : undefined;
   const pass = isWritten ? await startPass() : undefined;
-  report(values, { diff, isWritten, pass });
+  report(values, { diff, isWritten, isInForce, pass });
   if (failure !== undefined) throw failure;
   return pass?.isWell === false ? EXIT.failed : EXIT.ok;
 };
@@ -155,10 +159,11 @@ async function startPass(): Promise<ProgramEnd | undefined> {
 interface Change {
   diff: string;
   isWritten: boolean;
+  isInForce: boolean;
   pass: ProgramEnd | undefined;
 }
 
-function report(values: CommandValues, { diff, isWritten, pass }: Change): void {
+function report(values: CommandValues, { diff, isWritten, isInForce, pass }: Change): void {
   const result = diff === '' ? 'unchanged' : isWritten ? 'changed' : 'planned';
   const passResult = pass === undefined ? 'not started' : pass.isWell ? 'done' : 'failed';
   if (values.json) {
@@ -170,10 +175,14 @@ function report(values: CommandValues, { diff, isWritten, pass }: Change): void 
     return;
   }
   print(diff);
+  if (isInForce) print(KEPT);
   if (!isWritten) return;
   if (pass?.isWell === false) printToStderr(`the pass failed: journalctl -u pemfleet; ${pass.output}\n`);
-  else print(pass === undefined ? BY_HAND : DONE);
+  else print(pass === undefined ? BY_HAND : isInForce ? DONE_IN_FORCE : DONE);
 }
 
 const BY_HAND = `next:\n  sudo ${PASS_COMMAND}    (or wait for the timer)\n`;
+const KEPT =
+  'browsers trust a certificate that is in force already: production renews it when it is due, and nothing is tried with staging first\n';
+const DONE_IN_FORCE = 'a pass has asked production for what was due: pemfleet status\n';
 const DONE = 'a pass has ordered from production; hosts follow within a minute: pemfleet status\n';

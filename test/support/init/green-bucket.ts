@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { MINUTE_MS } from '#common/time.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { Publisher } from '../../../lambda/publication/publisher.ts';
@@ -13,8 +14,8 @@ import { fleet, makeEntry, makeHostStatus, makePemRef, named } from '../issuer/d
 
 const sha256 = 'a'.repeat(64);
 
-/** @param path of the directory */
-export async function makeGreenBucket(path: string): Promise<Bucket> {
+/** @param path of the directory. @param from directory of the CA that has issued it; default: one that nobody knows */
+export async function makeGreenBucket(path: string, from?: string): Promise<Bucket> {
   const bucket = await openBucket(pathToFileURL(path).href, 'write');
   const now = new Date();
   const publishedAt = after(now, -10 * MINUTE_MS).toISOString();
@@ -26,7 +27,9 @@ export async function makeGreenBucket(path: string): Promise<Bucket> {
   );
   const notAfter = after(now, 80 * 24 * 60 * MINUTE_MS).toISOString();
   const pems = [makePemRef({ sha256, notBefore: publishedAt, notAfter })];
-  await publisher.publish(named('a.test'), makeEntry({ pems, publishedAt }), []);
+  const entry = makeEntry({ pems, publishedAt });
+  const issued = { ...entry.issued, ...(from && { directoryUrl: from }) };
+  await publisher.publish(named('a.test'), { ...entry, issued } as ManifestEntry, []);
   await reportHost(bucket, 'served');
   return bucket;
 }

@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { layout } from '#contract/layout.ts';
 import { readTrail } from '../../../../lambda/audit/read.ts';
+import { directoryNamed } from '../../../../lambda/config/known-cas.ts';
 import { recordedChange, saveCopies, writeRecord } from '../../../../lambda/init/apply/record.ts';
 import { STAGING_COMMENT } from '../../../../lambda/init/documents.ts';
 import { asRoot, NOBODY, ownersBelow, typeAs, typeAsRoot } from '../../../support/as-root.ts';
@@ -36,9 +37,10 @@ certificates:
   - identifiers: [a.test]
 `;
 
-async function stage(t: TestContext, text: (bucket: string) => string = document) {
+/** @param from directory of the CA of what is in force */
+async function stage(t: TestContext, text: (bucket: string) => string = document, from?: string) {
   const dir = tempDir(t);
-  const bucket = await makeGreenBucket(join(dir, 'bucket'));
+  const bucket = await makeGreenBucket(join(dir, 'bucket'), from);
   const file = join(dir, 'pemfleet.yaml');
   const before = text(bucket.url);
   writeFileSync(file, before, { mode: 0o640 });
@@ -90,6 +92,24 @@ test('go-live changes the one word, says how a pass starts, and has nothing to d
     lines.filter(({ action }) => action === 'went-live').map(({ reason }) => reason),
     ['https://acme-v02.api.letsencrypt.org/directory'],
   );
+});
+
+test('where production is in force already, after init --undo and init, there is nothing to try with staging first', async (t) => {
+  const { bucket, before, goLive, file, now } = await stage(t, document, directoryNamed('letsencrypt'));
+  const status = await called(t, ['status', '--config', file]);
+
+  const planned = await goLive('--dry-run');
+  await reportHost(bucket, 'failed');
+  const broken = await goLive();
+  await reportHost(bucket, 'served');
+  const live = await goLive();
+
+  assert.match(status.stdout, /ERR_CA_UNTRUSTED .* staging environment, .* pemfleet go-live names a CA/);
+  assert.deepEqual([planned.status, broken.status, live.status], [0, 1, 0], broken.stdout + live.stdout);
+  assert.doesNotMatch(broken.stdout, /ERR_CA_UNTRUSTED/, 'what go-live itself heals is no obstacle');
+  assert.match(live.stdout, /browsers trust a certificate that is in force already/);
+  assert.equal(now(), before.replace('letsencrypt-staging', 'letsencrypt'));
+  assert.equal((await called(t, ['status', '--config', file])).status, 0);
 });
 
 test('go-live --json is one document: planned, changed, unchanged', async (t) => {

@@ -54,7 +54,7 @@ export async function planSetup(request: SetupRequest): Promise<Setup> {
   await own.addIssuer();
   const { bucket, names, needsResponder, isPrivate } = await own.effective();
   const agentFile = join(dirname(configFile), 'agent.yaml');
-  const stored = await readAgent(agentFile);
+  const stored = await readAgentPlaces(agentFile);
   const certsDir = stored?.certsDir ?? chooseDirectory(discovery);
   const plan = planHaproxy(discovery.config, {
     group: ['haproxy', 'pemfleet'].find((name) => groupNamed(name) !== undefined),
@@ -168,12 +168,22 @@ async function freeName(path: string): Promise<string> {
   }
 }
 
-async function readAgent(file: string): Promise<{ certsDir: string | undefined } | undefined> {
+export interface AgentPlaces {
+  certsDir: string | undefined;
+  /** A URL. */
+  bucket: string | undefined;
+}
+
+/** What an agent.yaml that is there says of them. */
+export async function readAgentPlaces(file: string): Promise<AgentPlaces | undefined> {
   const state = await readState(file);
   if (state === undefined) return undefined;
-  const settings = parse(state.body.toString()) as { haproxy?: { certsDir?: unknown } } | null;
-  const certsDir = settings?.haproxy?.certsDir;
-  return { certsDir: typeof certsDir === 'string' ? certsDir : undefined };
+  const settings = parse(state.body.toString()) as {
+    bucket?: unknown;
+    haproxy?: { certsDir?: unknown } | null;
+  } | null;
+  const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined);
+  return { certsDir: textOf(settings?.haproxy?.certsDir), bucket: textOf(settings?.bucket) };
 }
 
 /** Of a package, or of the npm package that this program is in; undefined: there is none. */

@@ -95,7 +95,7 @@ export async function takeBack(
     done.withheld.push(...one.withheld);
   }
   const result = await undoLastRun({
-    ...{ directory, dryRun: false, keepsEdits: done.edited, find: findNothing },
+    ...{ directory, dryRun: false, kept: done.edited, find: findNothing },
   });
   if (result.result !== 'undone') return;
   done.files.push(...result.files);

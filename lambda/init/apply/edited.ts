@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { replaceFile } from '#storage/atomic-file.ts';
+import { withoutLinesOf } from '../plan/lines-out.ts';
 import { type FileState, putInPlace } from './file-change.ts';
 import type { RecordedChange } from './record.ts';
 
@@ -41,11 +42,29 @@ export async function keepEdits(
 }
 
 /** Beside pemfleet.yaml: in a folder of cron, or of systemd, another name might count. */
-function freeKeptName(directory: string, path: string): string {
+export function freeKeptName(directory: string, path: string): string {
   for (let number = 1; ; number += 1) {
     const name = join(directory, `${basename(path)}.kept${number === 1 ? '' : `-${number}`}`);
     if (!existsSync(name)) return name;
   }
+}
+
+/**
+ * HAProxy's configuration as it is now, without the lines of the run.
+ * @returns undefined: they do not stand as the run wrote them
+ */
+export function withoutRunOf({
+  before,
+  after,
+  state,
+}: Pick<EditedChange, 'before' | 'after' | 'state'>): Buffer | undefined {
+  if (before === undefined || after === undefined || state === undefined) return undefined;
+  const [old, made, now] = [before, after, state.body].map((body) => body.toString('latin1'));
+  const text = withoutLinesOf(old ?? '', made ?? '', now ?? '');
+  if (text !== undefined) return Buffer.from(text, 'latin1');
+  // Somebody has taken them out, or an undo that was killed.
+  const isOut = withoutLinesOf(made ?? '', old ?? '', now ?? '') !== undefined;
+  return isOut ? state.body : undefined;
 }
 
 /**

@@ -1,58 +1,116 @@
-/** `pemfleet init --undo`: takes the last run back, if every file is still as init left it. That of adopt keeps what was edited since. */
+/** `pemfleet init --undo`, and that of adopt: takes the last run back. What was edited since is kept. */
 
 import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Installation } from '../host/installation.ts';
 import { unifiedDiff } from '../plan/unified-diff.ts';
-import { type EditedChange, type EditedFile, keepEdits } from './edited.ts';
-import { readState, removeDirectories, sha256Of, sweepTempsOf } from './file-change.ts';
+import { type EditedChange, type EditedFile, freeKeptName, keepEdits, withoutRunOf } from './edited.ts';
+import { type FileChange, readState, removeDirectories, sha256Of, sweepTempsOf } from './file-change.ts';
 import { putHaproxy, reloadUnits, restoreAll, restored } from './put.ts';
-import { dropRun, type RecordedChange, type RecordedRun, readRecord } from './record.ts';
+import { dropRun, type InitRecord, type RecordedRun, readRecord } from './record.ts';
 import type { ReloadWay } from './reload.ts';
+
+/** The HAProxy of the run, where it has changed its files. */
+type Find = (run: RecordedRun) => { installation: Installation; way: ReloadWay };
 
 export interface UndoRequest {
   directory: string;
   dryRun: boolean;
-  /** Files that were edited since are no reason to refuse; those that the undo of a later run has kept are not kept again. */
-  keepsEdits?: readonly EditedFile[];
-  /** The HAProxy of the run, where it has changed its files. */
-  find: (run: RecordedRun) => { installation: Installation; way: ReloadWay };
+  /** What the undo of a later run has kept is not kept again. */
+  kept?: readonly EditedFile[];
+  find: Find;
+}
+
+/** Lines of the run do not stand in HAProxy's configuration as it wrote them. */
+export interface Entangled {
+  result: 'changed';
+  files: readonly string[];
+  /** From what the run wrote to what is there. */
+  diff: string;
+  /** What puts each file aside, and back to what the run wrote. */
+  commands: readonly (readonly string[])[];
 }
 
 export type UndoResult =
   | { result: 'nothing' }
-  /** `diff`: from what init wrote to what is there. */
-  | { result: 'changed'; files: readonly string[]; diff: string }
+  | Entangled
   | {
       result: 'undone';
       at: string;
       files: readonly string[];
+      /** Those of them that were not there before the run. */
+      removed: readonly string[];
       keptDirectories: readonly string[];
       /** They were edited since. */
       edited: readonly EditedFile[];
       reloaded: boolean;
     };
 
-export async function undoLastRun(request: UndoRequest): Promise<UndoResult> {
-  const { directory, dryRun, keepsEdits, find } = request;
+/** What is to be done; nothing is. */
+export interface UndoPlan {
+  result: 'planned';
+  record: InitRecord;
+  run: RecordedRun;
+  /** HAProxy's, as they are to be. */
+  haproxy: readonly FileChange[];
+  /** Those of it out of which only the lines of the run are taken. */
+  edited: readonly EditedFile[];
+  /** Others that were edited since. */
+  edits: readonly EditedChange[];
+}
+
+export async function planUndo(directory: string): Promise<UndoPlan | Entangled | { result: 'nothing' }> {
   const record = await readRecord(directory);
   const run = record.runs.at(-1);
-  if (run === undefined) {
-    if (!dryRun && existsSync(directory)) await dropRun(directory, record, 0);
-    return { result: 'nothing' };
-  }
+  if (run === undefined) return { result: 'nothing' };
   const changed = await changedSince(directory, run);
-  if (changed.length > 0 && keepsEdits === undefined) {
-    return { result: 'changed', files: changed.map(({ change }) => change.path), diff: diffOf(changed) };
+  const own = changed.filter(({ change }) => change.isHaproxy);
+  const merged = new Map(own.map((edit) => [edit.change.path, withoutRunOf(edit)]));
+  const entangled = own.filter(({ change }) => merged.get(change.path) === undefined);
+  if (entangled.length > 0) return entangledOf(directory, entangled);
+  const haproxy = run.changes.filter(({ isHaproxy }) => isHaproxy);
+  return {
+    ...{ result: 'planned', record, run },
+    haproxy: await Promise.all(
+      haproxy.map(async (change) => {
+        const { state } = own.find((one) => one.change === change) ?? {};
+        const body = merged.get(change.path);
+        return state === undefined ? restored(directory, change) : { ...state, path: change.path, body };
+      }),
+    ),
+    edited: own.map(({ change: { path } }) => ({ path })),
+    edits: changed.filter(({ change }) => !change.isHaproxy),
+  };
+}
+
+function entangledOf(directory: string, changed: readonly EditedChange[]): Entangled {
+  const commands = changed.flatMap(({ change: { path, after }, state }) => [
+    ...(state === undefined ? [] : [['cp', '-p', path, freeKeptName(dirname(directory), path)]]),
+    ...(after === undefined ? [] : [['cp', `${directory}/${after.copy}`, path]]),
+  ]);
+  const files = changed.map(({ change: { path } }) => path);
+  return { result: 'changed', files, diff: diffOf(changed), commands };
+}
+
+export async function undoLastRun(request: UndoRequest): Promise<UndoResult> {
+  const { directory, dryRun, kept: before = [], find } = request;
+  const plan = await planUndo(directory);
+  if (plan.result === 'nothing' && !dryRun && existsSync(directory)) {
+    await dropRun(directory, { version: 1, runs: [] }, 0);
   }
-  const isKept = (path: string) => keepsEdits?.some((one) => one.path === path && one.kept !== undefined);
-  const edits = changed.filter(({ change }) => !isKept(change.path));
-  const edited = await keepEdits(directory, edits, dryRun);
+  if (plan.result !== 'planned') return plan;
+  const { run, record } = plan;
+  const isKept = (path: string) => before.some((one) => one.path === path && one.kept !== undefined);
+  const edits = plan.edits.filter(({ change }) => !isKept(change.path));
   const files = run.changes.map(({ path }) => path);
-  const done = { result: 'undone', at: run.at, files, edited } as const;
-  if (dryRun) return { ...done, keptDirectories: [], reloaded: false };
-  const own = run.changes.filter(({ isHaproxy }) => isHaproxy);
-  const { reloaded } =
-    own.length === 0 ? { reloaded: false } : await restoreHaproxy(directory, run, own, find(run));
+  const removed = run.changes.filter(({ before }) => before === undefined).map(({ path }) => path);
+  const done = { result: 'undone', at: run.at, files, removed } as const;
+  if (dryRun) {
+    const edited = [...plan.edited, ...(await keepEdits(directory, edits, dryRun))];
+    return { ...done, edited, keptDirectories: [], reloaded: false };
+  }
+  const reloaded = plan.haproxy.length > 0 && (await restoreHaproxy(plan, find(run)));
+  const edited = [...plan.edited, ...(await keepEdits(directory, edits, dryRun))];
   await restoreAll(
     directory,
     run.changes.filter(({ isHaproxy, path }) => !isHaproxy && !isMended(edited, path)),
@@ -64,22 +122,17 @@ export async function undoLastRun(request: UndoRequest): Promise<UndoResult> {
   const kept = await removeDirectories(run.directories.filter((path) => !isAround(path)));
   kept.push(...(await dropRun(directory, record, run.number)));
   kept.push(...(await removeDirectories(run.directories.filter(isAround))));
-  return { ...done, keptDirectories: kept, reloaded };
+  return { ...done, edited, keptDirectories: kept, reloaded };
 }
 
-async function restoreHaproxy(
-  directory: string,
-  run: RecordedRun,
-  changes: readonly RecordedChange[],
-  { installation, way }: ReturnType<UndoRequest['find']>,
-) {
-  const files = await Promise.all(changes.map((change) => restored(directory, change)));
+/** @returns whether it was reloaded */
+async function restoreHaproxy({ run, haproxy: files }: UndoPlan, { installation, way }: ReturnType<Find>) {
   const visitors = { addresses: [], names: [], isChangeMeant: true };
   // The socket may be of the lines that go.
   const keepsSocket = files.some(({ body }) => body?.includes(run.statsSocket));
   const statsSocket = keepsSocket ? run.statsSocket : undefined;
   const { haproxyConfig: configFile } = run;
-  return putHaproxy({ installation, configFile, files, statsSocket, way, visitors });
+  return (await putHaproxy({ installation, configFile, files, statsSocket, way, visitors })).reloaded;
 }
 
 /** What an undo of all these runs would do with files that were edited since. */

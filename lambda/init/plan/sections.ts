@@ -16,6 +16,9 @@ const KINDS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+/** A line as it stands in the file. */
+export const isSectionHead = (line: string): boolean => KINDS.has(/^\s*([\w-]+)/.exec(line)?.[1] ?? '');
+
 export interface Section {
   kind: string;
   name: string;

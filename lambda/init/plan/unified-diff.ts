@@ -6,13 +6,14 @@ const MAX_CELLS = 4_000_000;
 
 interface DiffLine {
   sign: ' ' | '-' | '+';
+  /** With its end. */
   line: string;
 }
 
 /** @returns empty where the texts are equal */
 export function unifiedDiff(file: string, before: string, after: string): string {
   if (before === after) return '';
-  const lines = diffLines(linesWithEnds(before), linesWithEnds(after));
+  const lines = diffLines(before, after);
   const head = `--- ${file}\n+++ ${file}\n`;
   return (
     head +
@@ -25,7 +26,9 @@ export function unifiedDiff(file: string, before: string, after: string): string
 /** A last line without an end is another line than the same one with an end. */
 const linesWithEnds = (text: string): string[] => text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
 
-function diffLines(before: readonly string[], after: readonly string[]): DiffLine[] {
+/** All lines of both texts. */
+export function diffLines(oldText: string, newText: string): DiffLine[] {
+  const [before, after] = [linesWithEnds(oldText), linesWithEnds(newText)];
   let head = 0;
   while (head < before.length && head < after.length && before[head] === after[head]) head += 1;
   let tail = 0;

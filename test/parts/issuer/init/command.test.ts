@@ -299,6 +299,73 @@ test('nobody is asked for what would not be written: another certificate is a li
   assert.match(dry.stdout, /stays as it is: .*\nHAProxy's configuration has all lines\n$/);
 });
 
+test('--undo keeps what somebody has edited since, and says what ends and where keys stay', async (t) => {
+  const { run, answers, config, etc, file, bin, lines, home, haproxyDir } = await makeHost(t);
+  cpSync(haproxy, join(bin, 'haproxy'));
+  const done = run(...answers, '--apply');
+  assert.equal(done.status, 0, done.stderr);
+  const pem = await pki.issue({ names: ['new.example.org'] });
+  writeFileSync(join(haproxyDir, 'certs', 'new.pem'), pem.combined, { mode: 0o600 });
+  writeFileSync(join(home, 'bucket', 'published.pem'), pem.combined, { mode: 0o600 });
+  const yaml = `${readFileSync(file, 'utf8')}  - identifiers: [new.example.org]\n`;
+  writeFileSync(file, yaml);
+  writeFileSync(config, readFileSync(config, 'utf8').replace('connect 5s', 'connect 9s'));
+  own(home);
+
+  const dry = run('--undo', '--dry-run');
+  const isThere = existsSync(file);
+  const undone = run('--undo');
+
+  assert.equal(dry.status, 0, dry.stderr);
+  assert.match(dry.stdout, /^would remove .*pemfleet\.yaml$/m);
+  assert.equal(isThere, true);
+  assert.equal(undone.status, 0, undone.stderr);
+  for (const { stdout } of [dry, undone]) {
+    assert.match(
+      stdout,
+      /^HTTPS ends for .* only by lines of init: new\.example\.org \(.* 127\.0\.0\.1:\d+ any more\)$/m,
+    );
+  }
+  assert.match(undone.stdout, /^removed .*agent\.yaml$/m);
+  assert.match(undone.stdout, /pemfleet\.yaml was changed since: it is kept as .*pemfleet\.yaml\.kept$/m);
+  assert.match(
+    undone.stdout,
+    /haproxy\.cfg was changed since: took init's lines out of it, the change stays$/m,
+  );
+  assert.match(
+    undone.stdout,
+    /^private keys stay in .*certs, .*bucket; when nobody needs them: rm -r \S+certs \S+bucket$/m,
+  );
+  assert.equal(readFileSync(config, 'utf8'), lines.replace('connect 5s', 'connect 9s'));
+  assert.deepEqual(readdirSync(etc), ['pemfleet.yaml.kept']);
+  assert.equal(readFileSync(join(etc, 'pemfleet.yaml.kept'), 'utf8'), yaml);
+});
+
+test('--undo where lines of init were changed in haproxy.cfg: refused with the command that keeps the change and undoes', async (t) => {
+  const { run, answers, config, etc, file, bin, lines, home } = await makeHost(t);
+  cpSync(haproxy, join(bin, 'haproxy'));
+  assert.equal(run(...answers, '--apply').status, 0);
+  const edited = readFileSync(config, 'utf8').replace(' strict-sni', ' strict-sni alpn h2');
+  writeFileSync(config, edited);
+  writeFileSync(join(bin, 'pemfleet'), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, {
+    mode: 0o755,
+  });
+  own(home);
+
+  const refused = run('--undo');
+  const isThere = existsSync(file);
+  const [, command = ''] = /, and undoes: (.*)$/m.exec(refused.stderr) ?? [];
+  const undone = typeAs(NOBODY, ['env', `PATH=${bin}:/usr/bin:/bin`, 'sh', '-c', command]);
+
+  assert.equal(refused.status, 1, refused.stdout);
+  assert.match(refused.stdout, /^\+.* strict-sni alpn h2$/m);
+  assert.equal(isThere, true);
+  assert.equal(undone.status, 0, command + undone.stderr);
+  assert.equal(readFileSync(config, 'utf8'), lines);
+  assert.deepEqual(readdirSync(etc), ['haproxy.cfg.kept']);
+  assert.equal(readFileSync(join(etc, 'haproxy.cfg.kept'), 'utf8'), edited);
+});
+
 test('two HAProxy on one machine: init asks which, and takes the one that is named', async (t) => {
   const [one, other] = [await makeHost(t), await makeHost(t)];
   await one.start('-W');

@@ -254,18 +254,23 @@ test('a master that has ended meanwhile is not reloaded: all is taken back, and 
   assert.equal(existsSync(directory), false);
 });
 
-test('undo refuses what somebody has changed since, and shows the change', async (t) => {
+test("undo takes the lines out of what somebody has edited since, and refuses where they are not init's any more", async (t) => {
   const home = await makeHome(t, configurations[2] as KnownConfiguration);
   await start(t, '3.0', home);
   const { run, undo } = await put(t, home, '127.0.0.1:1');
   await run();
-  writeFileSync(home.file, `${readFileSync(home.file, 'utf8')}# mine\n`);
+  const made = readFileSync(home.file, 'utf8');
+  writeFileSync(home.file, `${made.replace(' path_beg ', ' path_dir ')}# mine\n`);
 
+  const refused = await undo();
+  const kept = readFileSync(home.file, 'utf8');
+  writeFileSync(home.file, `${made}# mine\n`);
   const undone = await undo();
 
-  assert.equal(undone.result, 'changed');
-  assert.match(undone.result === 'changed' ? undone.diff : '', /^\+# mine$/m);
-  assert.match(readFileSync(home.file, 'utf8'), /# mine\n$/);
+  assert.match(refused.result === 'changed' ? refused.diff : '', /^\+# mine$/m);
+  assert.match(kept, / path_dir [\s\S]*# mine\n$/);
+  assert.equal(undone.result === 'undone' && undone.reloaded, true);
+  assert.equal(readFileSync(home.file, 'utf8'), `${home.before}# mine\n`);
 });
 
 test('names come from the certificates of today and the hosts that HAProxy routes, each with its place', async (t) => {

@@ -36,15 +36,17 @@ async function sit(t: TestContext, { names = [] as string[] } = {}) {
   const env = { PATH: '/usr/bin:/bin', TERM: 'xterm' };
   asRoot('chown', '-R', `${NOBODY}:${NOBODY}`, home);
   const user = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
-  const terminal = openTerminal([...user, process.execPath, program, 'init', ...words, ...rest], {
-    env,
-    deadlineMs: 10_000,
-  });
-  t.after(terminal.close);
+  const init = (...more: string[]) => {
+    const command = [...user, process.execPath, program, 'init', ...words, ...more];
+    const opened = openTerminal(command, { env, deadlineMs: 10_000 });
+    t.after(opened.close);
+    return opened;
+  };
+  const terminal = init(...rest);
   const written = () => (existsSync(etc) ? readdirSync(etc) : []);
   const yaml = () => readFileSync(join(etc, 'pemfleet.yaml'), 'utf8');
   const isUnchanged = () => readFileSync(config, 'utf8') === text;
-  return { ...terminal, written, yaml, isUnchanged };
+  return { ...terminal, init, written, yaml, isUnchanged };
 }
 
 test('at a terminal init asks for names, e-mail, CA and agreement, and writes what was answered', async (t) => {
@@ -145,4 +147,23 @@ test('at a terminal answers that were pasted together count one after another', 
 
   assert.equal(await end(), 0, screen());
   assert.match(yaml(), /directoryUrl: letsencrypt\n[\s\S]*mailto:ops@example\.com/);
+});
+
+test('at a terminal --undo asks before it acts: Enter changes nothing, --yes asks nothing', async (t) => {
+  const { reply, end, init, written } = await sit(t, { names: ['www.example.com'] });
+  await reply(FOR_THESE, `y${ENTER}${ENTER}${ENTER}y${ENTER}`);
+  await reply(PUT, `n${ENTER}`);
+  assert.equal(await end(), 0);
+  const files = written();
+
+  const asked = init('--undo');
+  await asked.reply(/^Take the run of init of \S+ back\? \[y\/N\]: $/m, ENTER);
+  assert.equal(await asked.end(), 0, asked.screen());
+  const left = written();
+  const sure = init('--undo', '--yes');
+
+  assert.equal(await sure.end(), 0, sure.screen());
+  assert.match(asked.screen(), /nothing was changed/);
+  assert.ok(left.includes('pemfleet.yaml') && left.length === files.length, left.join(' '));
+  assert.deepEqual(written(), []);
 });

@@ -68,7 +68,10 @@ function printStatus(text: string): void {
 async function pageCommand(values: CommandValues, file: string): Promise<number> {
   if (values.json && file === '-')
     throw new UsageError('--html - and --json both want standard output: give --html a file');
-  const facts = await readFor(values, readPage, (status) => ({ status, fleets: [], history: [] }));
+  // The file is the user's who types it, and is made when there is a page: root is root again by then.
+  const { whileOwnerOfBucket } = await import('./line/local.ts');
+  const read = (request: StatusRequest) => whileOwnerOfBucket(request.config.bucket, () => readPage(request));
+  const facts = await readFor(values, read, (status) => ({ status, fleets: [], history: [] }));
   const page = renderPage(facts);
   if (file === '-') print(page);
   else await writePageFile(file, page);

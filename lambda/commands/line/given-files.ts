@@ -14,7 +14,6 @@ export interface GivenFiles {
   /** Operands that are files. */
   files?: readonly string[] | undefined;
   out?: string | undefined;
-  html?: string | undefined;
   'dry-run'?: boolean;
 }
 
@@ -28,12 +27,9 @@ export function openGivenFiles(values: GivenFiles): readonly number[] {
   const passphrase = passphraseFile(values);
   const named = [values['recovery-key'], values['serial-file'], passphrase, ...(values.files ?? [])];
   for (const file of new Set(named)) {
-    if (file !== undefined && file !== '-') openGiven(file, constants.O_RDONLY);
+    if (file !== undefined && file !== '-') opened.set(file, openOr(file, constants.O_RDONLY));
   }
   if (values.out !== undefined && values['dry-run'] !== true) opened.set(values.out, openForKey(values.out));
-  if (values.html !== undefined && values.html !== '-') {
-    openGiven(values.html, constants.O_WRONLY | constants.O_CREAT);
-  }
   process.env[VARIABLE] = JSON.stringify([...opened.keys()]);
   return [...opened.values()];
 }
@@ -73,10 +69,6 @@ function openOr(file: string, flags: number): number {
 function cannotOpen(file: string, cause: unknown): ConfigError {
   const { code } = cause as NodeJS.ErrnoException;
   return new ConfigError('ERR_CONFIG', `${file}: cannot be opened (${code})`, { cause });
-}
-
-function openGiven(file: string, flags: number): void {
-  opened.set(file, openOr(file, flags));
 }
 
 /** @returns the descriptor of a file that is open already */

@@ -3,6 +3,8 @@
  * bundle leaves this file out (build.ts): YAML and the users of a machine are no matter of a function.
  */
 import { readSettingsText } from '#common/settings/read-text.ts';
+import { whileOwnerOf } from '#common/user/while-owner.ts';
+import { parseBucketUrl } from '#storage/address.ts';
 import type { BucketAccess } from '#storage/bucket.ts';
 import type { Config } from '../../config/config.ts';
 import { type GivenBucket, parseConfig } from '../../config/yaml.ts';
@@ -21,6 +23,12 @@ export async function loadLocalConfig(values: CommandValues): Promise<Config> {
 /** @throws WrongUser */
 export function continueLocally(url: string, access: BucketAccess, values: CommandValues): Promise<void> {
   return continueForBucket(url, access, values);
+}
+
+/** Root reads there with the rights of the owner, and is root again. */
+export function whileOwnerOfBucket<T>(url: string, read: () => Promise<T>): Promise<T> {
+  const address = parseBucketUrl(url);
+  return whileOwnerOf(address.kind === 'directory' ? address.path : undefined, read);
 }
 
 /** In place of the one that the configuration names. An empty variable says nothing. */

@@ -21,9 +21,10 @@ export async function continueForBucket(
   values: CommandValues,
 ): Promise<void> {
   const address = parseBucketUrl(url);
-  const { runsAs } = values;
+  const { runsAs, html } = values;
   // It needs what root may after that, too: `whileOwnerOf`.
-  if (runsAs === 'anybody') return;
+  const isRootsFile = html !== undefined && html !== '-' && process.getuid?.() === 0;
+  if (runsAs === 'anybody' || isRootsFile) return;
   const options = {
     program: 'pemfleet',
     args: process.argv.slice(2),

@@ -107,6 +107,41 @@ test("files that the command line names are root's: a recovery key in root's hom
   assert.equal(asRoot('cat', out), key);
 });
 
+test("a FILE that a command writes is root's, in root's own directory: a command that is refused makes none, and changes none", (t) => {
+  const { dir, bucket, words } = stage(t);
+  typeAsRoot(words('run'));
+  const home = join(dir, 'home');
+  asRoot('install', '-d', '-m', '0700', home);
+  const [file, theirs] = [join(home, 'new'), join(home, 'theirs')];
+  const refused: { args: (file: string) => string[]; status: number }[] = [
+    { args: (out) => ['status', '--html', out, '--fleet', 'nowhere'], status: 64 },
+    { args: (out) => ['export', 'www.test', '--key', out, '--force'], status: 1 },
+  ];
+
+  for (const { args, status } of refused) {
+    asRoot('install', '-m', '0640', '-o', '4242', '/etc/hostname', theirs);
+    for (const out of [file, theirs]) {
+      const typed = typeAsRoot(words(...args(out)));
+      assert.equal(typed.status, status, `${args(out).join(' ')}: ${typed.stderr}`);
+    }
+    assert.equal(asRoot('ls', '-A', home).trim(), 'theirs', args(file).join(' '));
+    assert.equal(asRoot('cat', theirs), readFileSync('/etc/hostname', 'utf8'));
+  }
+
+  const [page, link] = [/^<!doctype html>.*<\/html>\n$/s, '/dev/stdout'];
+  for (const out of [file, theirs]) {
+    const { status, stderr } = typeAsRoot(words('status', '--html', out));
+    assert.equal(status, 1, stderr);
+    assert.match(asRoot('cat', out), page);
+  }
+  const piped = typeAsRoot(['sh', '-c', '"$@" | cat', 'sh', ...words('status', '--html', link)]);
+  assert.match(piped.stdout, page, piped.stderr);
+  assert.equal(asRoot('stat', '-c', '%u %a', file).trim(), '0 644');
+  assert.equal(asRoot('stat', '-c', '%u %a', theirs).trim(), '4242 640');
+  assert.equal(asRoot('stat', '-c', '%F', link).trim(), 'symbolic link');
+  assert.deepEqual([...new Set(ownersBelow(bucket).values())], [NOBODY]);
+});
+
 test('a recovery key goes into no file that others can read or have put there', (t) => {
   const { dir, words } = stage(t);
   typeAsRoot(words('run'));

@@ -5,13 +5,14 @@
  */
 import { unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { DAY_MS } from '#common/time.ts';
 import type { CertificateName } from '#contract/layout.ts';
 import type { Manifest, Tombstone } from '#contract/manifest.ts';
 import type { HostView } from '../agent.ts';
-import { readPlainFile } from '../deploy/disk.ts';
+import { AT_A_STRETCH, readPlainFile } from '../deploy/disk.ts';
 import { type ReplacedCopy, replacedCopies } from '../deploy/install.ts';
-import { pemFactsOf } from '../deploy/pem-facts.ts';
+import { leafEndIn } from '../deploy/pem-facts.ts';
 import { hasPassed } from '../state/ended.ts';
 import type { FileRecord } from '../state/file-record.ts';
 import { possibleFileNames } from './recognized.ts';
@@ -30,10 +31,13 @@ export async function dropOldCopies(
   if (copies.length === 0 || haproxy === undefined) return;
   const loaded = new Set([...haproxy.strangers.keys()].map((filename) => basename(filename)));
   const stolen = stolenAt(manifest);
-  for (const copy of copies) {
+  const before = ends;
+  ends = new Map();
+  for (const [index, copy] of copies.entries()) {
+    if (index % AT_A_STRETCH === 0) await setImmediate();
     const adopted = records.get(copy.file)?.adopted?.startsWith(copy.digest);
     if (adopted || loaded.has(copy.name) || ownership.otherOwnerOf(copy.file) !== undefined) continue;
-    const notAfter = endOf(join(certsDir, copy.name));
+    const notAfter = endOf(join(certsDir, copy.name), copy.keptAt, before);
     const reason = reasonToDelete({ ...copy, notAfter }, { manifest, stolen, now: now() });
     if (reason === undefined) continue;
     const fields = { file: copy.file, kept: copy.name, reason };
@@ -54,13 +58,29 @@ interface Facts {
   now: Date;
 }
 
+interface CopyEnd {
+  keptAt: Date;
+  notAfter: Date | undefined;
+}
+
+/** By path, of the last pass: a host that was adopted has a copy of each file, and none of them changes. */
+let ends: Map<string, CopyEnd> = new Map();
+
 /** @returns when the certificate in it ends; undefined: nobody can tell */
-function endOf(path: string): Date | undefined {
+function endOf(path: string, keptAt: Date, before: ReadonlyMap<string, CopyEnd>): Date | undefined {
+  const known = before.get(path);
+  const end = known?.keptAt.getTime() === keptAt.getTime() ? known : { keptAt, notAfter: notAfterAt(path) };
+  ends.set(path, end);
+  return end.notAfter;
+}
+
+function notAfterAt(path: string): Date | undefined {
   try {
-    return pemFactsOf(readPlainFile(path).toString()).notAfter;
+    return leafEndIn(readPlainFile(path).toString());
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    if (['EACCES', 'EPERM', 'ENOENT'].includes(code) || error instanceof TypeError) return undefined;
+    // Whatever the disk says: nothing else of the pass needs it.
+    const isOfDisk = (error as NodeJS.ErrnoException).syscall !== undefined;
+    if (isOfDisk || error instanceof TypeError) return undefined;
     throw error;
   }
 }

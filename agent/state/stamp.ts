@@ -9,9 +9,9 @@ export interface Stamped {
   stats?: Stats;
 }
 
-/** Equal → nobody has written to the file, replaced it, or changed its mode or owner. */
 export type FileIdentity = Pick<Stats, 'ino' | 'size' | 'mtimeMs' | 'ctimeMs'>;
 
+/** Equal → nobody has written to the file, replaced it, or changed its mode or owner. */
 export function stampOf({ ino, size, mtimeMs, ctimeMs }: FileIdentity): string {
   return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }

@@ -1,8 +1,9 @@
 // A row for each of the reasons for which a kept copy of a replaced key goes, and for those that are none.
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import { emptyManifest, type Manifest, type Tombstone } from '#contract/manifest.ts';
 import type { HostView } from '../../../../agent/agent.ts';
@@ -187,5 +188,50 @@ test('what is loaded, adopted and not proved, of another agent, or no copy of ou
   assert.deepEqual(
     events.map(([event, fields]) => [event, fields?.['kept'], fields?.reason]).sort(),
     go.map((kept) => ['copy.deleted', kept, 'kept for 30 days']).sort(),
+  );
+});
+
+/** Of copies, as often as they are opened from now on. @param fails what the disk says */
+function openedCopies(t: TestContext, fails?: string): string[] {
+  const opened: string[] = [];
+  const { openSync } = fs;
+  const { mock } = t.mock.method(fs, 'openSync', (...args: Parameters<typeof openSync>) => {
+    if (!String(args[0]).includes('.pemfleet-replaced-')) return openSync(...args);
+    opened.push(String(args[0]));
+    if (fails === undefined) return openSync(...args);
+    throw Object.assign(new Error(`${fails}: open`), { code: fails, syscall: 'open' });
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    mock.restore();
+    syncBuiltinESMExports();
+  });
+  return opened;
+}
+
+test('a copy is read once, and not in each pass', async (t) => {
+  const certsDir = tempDir(t);
+  const keepsLonger = { ...signedOn(400), keyRetentionDays: 365 };
+  writeFileSync(join(certsDir, copyOf('shop.pem')), 'x');
+  const opened = openedCopies(t);
+
+  for (const _ of [1, 2, 3]) await drop(certsDir, { manifest: keepsLonger });
+  assert.equal(opened.length, 1);
+
+  writeFileSync(join(certsDir, copyOf('new.pem')), 'x');
+  await drop(certsDir, { manifest: keepsLonger });
+  assert.equal(opened.length, 2, 'and one that has come since');
+});
+
+test('a copy that the disk cannot give holds up no pass: its end is not known', async (t) => {
+  const certsDir = tempDir(t);
+  writeFileSync(join(certsDir, copyOf('shop.pem')), 'x');
+  openedCopies(t, 'EIO');
+
+  const events = await drop(certsDir);
+
+  assert.deepEqual(
+    events.map(([event, fields]) => [event, fields?.reason]),
+    [['copy.deleted', 'kept for 30 days']],
   );
 });

@@ -72,7 +72,8 @@ const ACTIONS: Readonly<Record<string, string>> = {
 };
 
 const NOTHING_CHANGED = 'nothing was changed (--dry-run): the key that is made will be another one\n';
-const SIGNED_SOON = 'the next pass signs what is published anew: pemfleet run\n';
+const SIGNED_SOON = 'the next pass signs what is published anew, and hosts learn of it: pemfleet run\n';
+const SIGNED_ALREADY = 'what is published is signed since then: hosts learn of it there\n';
 
 export const keyCommand: Command = async (values, operands) => {
   const [verb = 'show', ...rest] = operands;
@@ -89,8 +90,10 @@ export const keyCommand: Command = async (values, operands) => {
   const waitMs = deadline.getTime() - Date.now();
   const record = await (where.dryRun ? work() : bucket.exclusively('pass', waitMs, work));
   if (!where.dryRun) await recordAction(bucket, values, { action: ACTIONS[verb] ?? verb });
-  printKey(values, record, await readSignedRoots(bucket, await allFleets(where)));
-  printToStderr(where.dryRun ? NOTHING_CHANGED : SIGNED_SOON);
+  const roots = await readSignedRoots(bucket, await allFleets(where));
+  printKey(values, record, roots);
+  const isSigned = roots.length > 0 && roots.every((root) => isSignedWith(record, root));
+  printToStderr(where.dryRun ? NOTHING_CHANGED : isSigned ? SIGNED_ALREADY : SIGNED_SOON);
   return EXIT.ok;
 };
 
@@ -121,6 +124,8 @@ function printKey(
     return;
   }
   const signedBy = (root: SignedRoot) => {
+    if (root.key === key && record !== undefined && !isSignedWith(record, root))
+      return 'this key, before its last word: the next pass signs it anew';
     if (root.key === key) return 'this key';
     return `${root.key}${earlier.includes(root.key) ? ', an earlier key: the next pass signs it anew' : ', which is not ours'}`;
   };
@@ -131,6 +136,11 @@ function printKey(
     ...roots.map((root) => `fleet ${root.fleet}: signed by ${signedBy(root)}`),
   ];
   print(lines.map((line) => `${line}\n`).join(''));
+}
+
+/** By today's key, after all that was said of keys. */
+function isSignedWith({ privateKey, number }: SigningKeyRecord, { key, sequence }: SignedRoot): boolean {
+  return key === signerOf(privateKey).key && sequence > number;
 }
 
 async function openRecoveryKey(file: string): Promise<RecoveryKey> {

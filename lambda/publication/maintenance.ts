@@ -14,7 +14,7 @@ export type SigningReason =
   | 'older'
   /** So far there is version 1 only. */
   | 'upgrade'
-  /** Signed by an earlier key. */
+  /** Signed by an earlier key, or before the last word about keys: hosts look for that with a new root. */
   | 'key-changed'
   /** It lacks a tombstone that the issuer remembers. */
   | 'tombstones'
@@ -38,6 +38,8 @@ export interface FleetFacts {
   configured: ReadonlySet<CertificateName>;
   /** Signs today. */
   key: PublicKey;
+  /** Number of the last statement about keys; what is signed after it has a higher sequence. */
+  lowestSequence: number;
   now: Date;
 }
 
@@ -51,10 +53,10 @@ export function reasonToSign(facts: FleetFacts): SigningReason | undefined {
   const { read, memory } = facts;
   if (read === undefined) return memory.key !== undefined || facts.isForeign ? 'lost' : undefined;
   const { manifest, signedBy } = read;
-  const { signedAt, tombstones = {} } = manifest;
+  const { signedAt, sequence = 0, tombstones = {} } = manifest;
   if (signedAt === undefined) return 'upgrade';
   if (isBehindHosts(manifest, facts.heads)) return 'older';
-  if (signedBy !== facts.key) return 'key-changed';
+  if (signedBy !== facts.key || sequence <= facts.lowestSequence) return 'key-changed';
   const ended = endedDigests(tombstones);
   const known = Object.values(livingTombstones(memory.tombstones, facts.now));
   if (known.some(({ pems }) => pems.some(({ sha256 }) => !ended.has(sha256)))) return 'tombstones';

@@ -93,7 +93,12 @@ export async function nameRecoveryKey(
   const { record } = stored;
   const by = previous?.signer ?? stored.signer;
   const made = await readRecoveryKeyIfThere(file, fd);
-  if (made !== undefined && made.signer.key === record.recoveryKey) return record;
+  if (made !== undefined && made.signer.key === record.recoveryKey) {
+    // Typed again after a run that was killed, it is done; the same file as both changes nothing.
+    if (previous?.signer.key !== made.signer.key) return record;
+    const says = `${file} holds the recovery key that hosts know: to change it, --out names a file that does not exist`;
+    throw new RecoveryKeyRefused(says);
+  }
   if (record.recoveryKey !== undefined && record.recoveryKey !== by.key) {
     const says = `hosts know the recovery key ${record.recoveryKey}; only it names another: --recovery-key FILE`;
     throw new RecoveryKeyRefused(says);

@@ -9,7 +9,7 @@ import type { Publisher } from '../../publication/publisher.ts';
 import type { BucketSurvey, Survey } from '../survey.ts';
 
 /**
- * Signs anew what is older than half a day, signed by an earlier key, older than what hosts have read, lost or somebody else's; drops what
+ * Signs anew what is older than half a day, signed by an earlier key or before a recovery key was named, older than what hosts have read, lost or somebody else's; drops what
  * has expired and is not configured. One fleet's failure stops no other.
  * @returns the first failure
  */
@@ -54,6 +54,7 @@ export async function fleetSigningReason(
     heads: headsOf(survey.hosts[fleet]),
     configured: namesOfFleet(config.certificates, fleet),
     key: signing.signer.key,
+    lowestSequence: signing.lowestSequence,
     now: timing.now(),
   });
 }

@@ -77,6 +77,12 @@ test('the key is the issuer’s alone, and the recovery key is in its file alone
   assert.match(shown, new RegExp(`recovery key {2}${signerOf(privateKey).key}`));
   assert.ok(!readFileSync(keyFile, 'utf8').includes(JSON.stringify(privateKey).slice(40, 80)));
   await assertFollowed();
+  const { trusted } = JSON.parse(readFileSync(join(host.stateDir, 'trust.json'), 'utf8'));
+  assert.equal(
+    trusted.recoveryKey,
+    signerOf(privateKey).key,
+    'known with the next pass, without a new certificate',
+  );
 });
 
 test('two rotations while the host slept: it finds the key of today', async () => {

@@ -42,7 +42,7 @@ const headOf = (later: number, signedLater: number) => ({
 });
 const good: FleetFacts = {
   ...{ read: readOf(), isForeign: false, memory: { key, tombstones: {} }, heads: [undefined] },
-  ...{ configured: new Set([named('a.test')]), key, now: noon },
+  ...{ configured: new Set([named('a.test')]), key, lowestSequence: 0, now: noon },
 };
 const rows: [says: string, changes: Partial<FleetFacts>, reason: string | undefined][] = [
   ['a root that was just signed', {}, undefined],
@@ -57,6 +57,8 @@ const rows: [says: string, changes: Partial<FleetFacts>, reason: string | undefi
   ['a root of which hosts have read a later one', { heads: [headOf(1, 1)] }, 'older'],
   ['a root, and hosts that have another one of its sequence', { heads: [headOf(0, 1)] }, 'older'],
   ['the root that hosts have read, and an earlier one', { heads: [headOf(0, 0), headOf(-1, -1)] }, undefined],
+  ['a root from before the last word about keys', { lowestSequence: noon.getTime() }, 'key-changed'],
+  ['a root from after it', { lowestSequence: noon.getTime() - 1 }, undefined],
   ['a root of an earlier key', { read: { ...readOf(), signedBy: thief.key } }, 'key-changed'],
   [
     'a root without a tombstone that is remembered',

@@ -301,6 +301,22 @@ test('the recovery key is changed by itself only, and the file before it is refu
   assert.equal(await refusedBy(recoverKey(issuer.change(), next)), 'nothing');
 });
 
+test('a change of the recovery key to itself is refused; one that is done already is done', async () => {
+  const issuer = await startIssuer();
+  const [first, file] = [await makeRecoveryKey(issuer), newFile()];
+  const old = await readRecoveryKey(first);
+  const before = copyOf(issuer.bucket);
+
+  const same = await refusedBy(nameRecoveryKey(issuer.change(), first, old));
+  const unchanged = copyOf(issuer.bucket);
+  const changed = await nameRecoveryKey(issuer.change(), file, old);
+  const again = await nameRecoveryKey(issuer.change(), file, old);
+
+  assert.deepEqual([same, unchanged], ['ERR_RECOVERY_KEY', before]);
+  assert.notEqual(changed.recoveryKey, old.signer.key);
+  assert.deepEqual(again, changed);
+});
+
 test('a command that was killed between the recovery key’s file and the record goes on with the same file', async () => {
   const issuer = await startIssuer();
   const file = newFile();

@@ -157,8 +157,8 @@ async function trustKey(config: AgentConfig, line: CommandLine): Promise<number>
   const agent = agentOf(config, newMemory(), word === undefined ? 'read' : undefined);
   const reports = await showTrust(agent, word);
   print(line.isJson ? jsonText(trustDocument(reports)) : trustText(reports));
-  // The resident agent would find it within ten minutes.
-  if (word?.kind === 'accept' && reports.some(({ result }) => result === 'changed')) await syncHost(agent);
+  // Also where no agent is resident, the status says at once what the word has changed.
+  if (reports.some(({ result }) => result === 'changed')) await syncHost(agent);
   return exitStatusOfTrust(reports);
 }
 

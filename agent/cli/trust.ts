@@ -34,6 +34,12 @@ export function trustDocument(reports: readonly TrustReport[]) {
   };
 }
 
+const RESULT_TEXTS = {
+  changed: 'this host trusts the key by your word; a pass follows and reports it',
+  unchanged: 'this host had your word before; nothing is left to do',
+  refused: 'nothing has changed',
+} as const;
+
 export function trustText(reports: readonly TrustReport[]): string {
   return trustDocument(reports)
     .trust.map(({ instance, key, isConfirmed, recoveryKey, lineage, sequence, signedAt, ...rest }) => {
@@ -45,8 +51,8 @@ export function trustText(reports: readonly TrustReport[]): string {
         ['lineage', lineage ?? 'none yet'],
         ['sequence', sequence === null ? 'none yet' : `${sequence}, signed at ${signedAt}`],
       ];
-      const said =
-        rest.result === undefined ? [] : [`${rest.result}${rest.message ? `: ${rest.message}` : ''}`];
+      const { result } = rest;
+      const said = result === undefined ? [] : [`${result}: ${rest.message ?? RESULT_TEXTS[result]}`];
       const conditions = rest.conditions.map(({ condition, message }) => `${condition}: ${message}`);
       const isTold = rest.error === null || rest.error.code === 'ERR_MANIFEST_REFUSED';
       const error = isTold ? [] : [`${rest.error?.code}: ${rest.error?.message}`];

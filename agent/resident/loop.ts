@@ -7,9 +7,11 @@ import { MINUTE_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
+import { trustPlaces } from '../config/config.ts';
 import { pidIn, syncHost } from '../pass/instances.ts';
 import { errorFields } from '../pass/log-outcome.ts';
 import { IN_A_PASS } from '../proof/pace.ts';
+import { hasNewWord } from '../state/trust.ts';
 import { isUnchangedIn } from '../trust/published.ts';
 import { HostWatch } from '../watch/watch.ts';
 import { ProvedHook } from './proved-hook.ts';
@@ -118,6 +120,7 @@ async function isUnchanged(agent: Agent, lastPass: LastPass): Promise<boolean> {
   // The clock was set back: what was to happen by the old time is looked at by the new one.
   if (agoMs < 0 || agoMs >= FULL_PASS_MS) return false;
   if (lastPass.nextTryAt !== undefined && now >= lastPass.nextTryAt) return false;
+  if (await hasNewWord(trustPlaces(agent.config), agent.memory)) return false;
   const code = await currentBlocker(agent, lastPass).catch(codeOf);
   return code === lastPass.blockerCode;
 }

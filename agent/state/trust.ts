@@ -108,4 +108,15 @@ async function readSaved(stateDir: string, log: Log): Promise<TrustRecord | unde
   return record === 'broken' ? undefined : record;
 }
 
+/**
+ * By `pemfleet-agent trust`, since the last pass of this process: nothing in the bucket tells of it.
+ * @throws nothing: why the record cannot be read, a pass says
+ */
+export async function hasNewWord({ stateDir }: TrustPlaces, { trust }: ProcessMemory): Promise<boolean> {
+  const known = trust.get(stateDir);
+  const saved = await readSaved(stateDir, () => undefined);
+  if (known === undefined || saved === undefined) return false;
+  return saved.trusted.key !== known.trusted.key || saved.isConfirmed !== known.isConfirmed;
+}
+
 const parseTrust = (text: string) => trustRecord.parse(parseJson(Buffer.from(text)));

@@ -171,6 +171,22 @@ test('first contact: taken and told, until the operator confirms it; the word su
   assert.deepEqual(await conditions(stage), ['stale-manifest']);
 });
 
+test('the program that confirms the key makes the pass that reports it, and says so', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  await stage.publish('shop', { names: ['shop.test'] });
+  const args = withoutTrust(stage.flags);
+  assert.equal((await spawnAgent(['sync', ...args])).code, 0);
+  assert.deepEqual(await conditions(stage), ['key-unverified']);
+
+  const confirmed = await spawnAgent(['trust', ...args, '--confirm', stageSigner.key]);
+
+  assert.equal(confirmed.code, 0, confirmed.stderr);
+  assert.match(confirmed.stdout, /^changed: this host trusts the key by your word; a pass follows and/m);
+  assert.equal(await conditions(stage), undefined);
+  const again = await spawnAgent(['trust', ...args, '--confirm', stageSigner.key]);
+  assert.match(again.stdout, /^unchanged: this host had your word before/m);
+});
+
 test('another issuer is taken at the operator’s word alone, by the program, and then at once', async (t) => {
   const { stage } = await served(t);
   const other = newSigner();

@@ -5,8 +5,10 @@ import { serializeKeys, signKeyStatement } from '#contract/key-chain.ts';
 import { layout } from '#contract/layout.ts';
 import { generatePrivateKey, signerOf } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { showTrust } from '../../../../agent/operator/trust-word.ts';
 import { runLoop } from '../../../../agent/resident/loop.ts';
 import { fleet } from '../../../support/agent/host.ts';
+import { polls as loggedPolls } from '../../../support/agent/polls.ts';
 import { agentHere } from '../../../support/agent/program.ts';
 import { signedRoot, stageLineage, stageSigner } from '../../../support/agent/publish.ts';
 import { makeStage, type Stage, withoutTrust } from '../../../support/agent/stage.ts';
@@ -55,6 +57,25 @@ test('a root of an unknown key is read once; the statement that is missing is ta
   assert.deepEqual(again, ['root.json', 'keys.json', 'manifest.unchanged'], 'two requests, and no pass');
   assert.deepEqual(followed, ['root.json', 'keys.json', 'root.json', 'keys.json', 'manifest.changed']);
   assert.deepEqual(after, ['root.json', 'manifest.unchanged']);
+});
+
+test('the poll after the operator has confirmed the key makes a pass, and the status says it', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  await stage.publish('shop', { names: ['shop.test'] });
+  const flags = withoutTrust(stage.flags);
+  const conditions: unknown[] = [];
+  const note = async () => conditions.push((await stage.status()).conditions?.map((one) => one.condition));
+
+  const logged = await loggedPolls({ flags }, [
+    note,
+    async () => showTrust(await agentHere(flags, () => undefined), { kind: 'confirm', key: stageSigner.key }),
+    note,
+    () => undefined,
+  ]);
+
+  assert.deepEqual(conditions, [['key-unverified'], undefined]);
+  const passes = logged.map((events) => events.filter(({ event }) => event === 'run.finished').length);
+  assert.deepEqual(passes, [1, 0, 1, 0, 0], 'one pass for one word');
 });
 
 test('a root that cannot be read is read once; version 1 costs a second request until there is a root', async (t) => {

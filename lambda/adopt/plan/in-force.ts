@@ -1,4 +1,5 @@
 /** What an earlier run of adopt has put in force, and whoever has edited it since: a later run adds to it, and changes nothing of it. */
+import { parseDocument, visit } from 'yaml';
 import { configuredCas } from '../../config/acme.ts';
 import type { Config } from '../../config/config.ts';
 import { parseConfig } from '../../config/yaml.ts';
@@ -31,3 +32,14 @@ export function withAdded({ configFile, text, config }: InForce, specs: readonly
 
 const notAtEnd = (configFile: string, specs: readonly AdoptedSpec[]) =>
   `wanted to add ${specs.map(({ name }) => name).join(', ')} at the end of ${configFile}, saw that its list of certificates does not end there: move "certificates:" to the end of the file, then adopt again; nothing was changed`;
+
+/** @param wanted directories and addresses @returns those that are no value of agent.yaml: what is part of another one is none */
+export function missingIn(agentText: string, wanted: readonly string[]): string[] {
+  const values = new Set<string>();
+  visit(parseDocument(agentText), {
+    Scalar: (_, { value }) => {
+      values.add(String(value).replace(/(.)\/+$/, '$1'));
+    },
+  });
+  return wanted.filter((one) => !values.has(one));
+}

@@ -4,7 +4,7 @@ import { ConfigError } from '#common/config-error.ts';
 import type { Account } from '#common/user/accounts.ts';
 import type { AdoptionPlan } from '../../adopt/plan/adoption-plan.ts';
 import { adoptedConfigText } from '../../adopt/plan/documents.ts';
-import { type InForce, withAdded } from '../../adopt/plan/in-force.ts';
+import { type InForce, missingIn, withAdded } from '../../adopt/plan/in-force.ts';
 import type { AdoptionPlaces } from '../../adopt/plan/places.ts';
 import type { SocketRight } from '../../adopt/plan/socket-right.ts';
 import { type FileChange, readState } from '../../init/apply/file-change.ts';
@@ -86,9 +86,8 @@ async function addedSettings(
 ): Promise<FileChange[]> {
   const agentFile = `${dirname(inForce.configFile)}/agent.yaml`;
   const text = (await readState(agentFile))?.body.toString() ?? '';
-  const missing = [places.certsDir, places.linkedFrom, ...handshake].filter(
-    (one) => one !== undefined && !text.includes(one),
-  );
+  const directories = [places.certsDir, ...(places.linkedFrom === undefined ? [] : [places.linkedFrom])];
+  const missing = missingIn(text, [...directories, ...handshake]);
   if (missing.length > 0) {
     throw new Unplannable(
       `wanted ${missing.join(', ')} in ${agentFile}, as it would be for ${certificates.map(({ name }) => name).join(', ')}; saw other settings in force: put these in by hand, then adopt again; nothing was changed`,

@@ -27,7 +27,8 @@ export async function collectAnswers(values: CommandValues, discovery: Discovery
   const isAsking = isTerminal() && !values.yes && !values.json;
   const challenge = challengeOf(values.challenge);
   const proposed = proposeNames(discovery.served, discovery.hosts, challenge);
-  if (isAsking || values.name === undefined) (values.json ? printToStderr : print)(namesText(proposed));
+  const isOfUse = values.name === undefined || (isAsking && proposed.groups.length > 0);
+  if (isOfUse) (values.json ? printToStderr : print)(namesText(proposed));
   const missing: string[] = [];
   const given = values.name?.map((text) => groupOf(text, challenge));
   const groups = given ?? (await namesOf(proposed, { isAsking, isSure: values.yes, challenge }, missing));
@@ -85,7 +86,10 @@ async function namesOf(
 
 function groupsOf(text: string, challenge: 'http-01' | 'dns-01'): NameGroup[] {
   const words = text.split(/\s+/).filter(Boolean);
-  if (words.length === 0) throw new UsageError('wanted a name such as www.example.com, saw none');
+  if (words.length === 0)
+    throw new UsageError(
+      'wanted a name such as www.example.com, saw none (Ctrl-C ends init, and nothing is changed)',
+    );
   return words.map((one) => groupOf(one, challenge));
 }
 
@@ -103,7 +107,11 @@ function checkEmail(text: string): string | undefined {
 /** Staging first: its limits forgive mistakes, and visitors see nothing of it. */
 async function caOf(flag: string | undefined, isAsking: boolean): Promise<string> {
   if (flag !== undefined || !isAsking) return checkCa(flag ?? 'staging');
-  return askUntil('CA: staging, letsencrypt, or the URL of a directory [staging]', 'staging', checkCa);
+  return askUntil(
+    'CA: staging, letsencrypt, google, zerossl, or the URL of a directory [staging]',
+    'staging',
+    checkCa,
+  );
 }
 
 function checkCa(text: string): string {

@@ -1,5 +1,6 @@
 /** `pemfleet init`: finds HAProxy, writes pemfleet.yaml and agent.yaml, and fits the lines that HAProxy lacks into its configuration. */
 import { existsSync } from 'node:fs';
+import { parseConfig } from '../../config/yaml.ts';
 import { readState } from '../../init/apply/file-change.ts';
 import { finishRuns, hasUnfinished } from '../../init/apply/finish.ts';
 import { HalfDone, putRun, type RunResult, TakenBack } from '../../init/apply/put.ts';
@@ -13,7 +14,7 @@ import { bindsOf, isFront } from '../../init/plan/sections.ts';
 import { handshakeAddressesOf } from '../../init/plan/tls-binds.ts';
 import { planSetup, type Setup } from '../../init/setup.ts';
 import { type Command, now, print, printJson, printToStderr } from '../command.ts';
-import type { CommandValues } from '../line/options.ts';
+import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { collectAnswers, hasAnswers } from './answers.ts';
 import { askYes, isTerminal } from './ask.ts';
@@ -44,6 +45,7 @@ async function init(values: CommandValues): Promise<number> {
   const isNew = !existsSync(configFile) || hasAnswers(values);
   // Nobody is asked for what would not be written.
   const isKept = isNew && !values.force && (await isForeign(configFile, record));
+  if (isKept) await refuseMissingNames(values);
   const issuer = isNew && !isKept ? await collectAnswers(values, discovery) : undefined;
   const setup = await planSetup({
     ...{ discovery, configFile, issuer, isKept, user, record },
@@ -63,6 +65,20 @@ async function init(values: CommandValues): Promise<number> {
 async function isForeign(file: string, record: InitRecord): Promise<boolean> {
   const state = await readState(file);
   return state !== undefined && !isOwnFile(record, file, state);
+}
+
+/** Whoever names them wants certificates, and gets none. @throws UsageError */
+async function refuseMissingNames({ name = [], config }: CommandValues): Promise<void> {
+  const { certificates } = parseConfig(config, (await readState(config))?.body.toString() ?? '');
+  const known = new Set(certificates.flatMap(({ identifiers }) => identifiers));
+  const wanted = name.map((text) => text.split(/[\s,]+/).filter((one) => one !== ''));
+  const lines = wanted
+    .filter((names) => names.some((one) => !known.has(one.toLowerCase())))
+    .map((names) => `"  - identifiers: [${names.join(', ')}]"`);
+  if (lines.length === 0) return;
+  throw new UsageError(
+    `nothing was changed: ${config} stays as it is (init has not written it, or somebody has changed it since), and lacks names of --name. Write under certificates: ${lines.join(', ')}, then: pemfleet plan --check`,
+  );
 }
 
 interface Planned {
@@ -182,7 +198,12 @@ function nextSteps(values: CommandValues, planned: Reported): string[] {
   const isOpen = setup.plan.diff !== '' && !isApplied;
   if (values['dry-run']) {
     const isDone = setup.files.length + setup.directories.length === 0 && !isOpen && !isUnread;
-    return isDone ? [] : ['the same without --dry-run writes it'];
+    if (isDone) return [];
+    const lines = "HAProxy's lines";
+    const more = values.apply
+      ? `puts ${lines} in, and reloads it once`
+      : `with --apply in its place, ${lines} go in, too`;
+    return [`the same without --dry-run writes it${isOpen ? `; ${more}` : ''}`];
   }
   const isSame = values.config === '/etc/pemfleet/pemfleet.yaml';
   const config = isSame ? '' : ` --config ${values.config}`;

@@ -107,6 +107,10 @@ test('init without HAProxy: the dry run says how to install it; --apply is refus
 
   assert.equal(dry.status, 0, dry.stderr);
   assert.match(dry.stdout, /^HAProxy {3}is not installed, does not run$/m);
+  assert.match(
+    dry.stdout,
+    /without --dry-run writes it; with --apply in its place, HAProxy's lines go in, too$/m,
+  );
   assert.equal(applied.status, 1, applied.stdout);
   assert.match(applied.stderr, /wanted haproxy.*saw no such program.*install/);
   assert.deepEqual([readdirSync(etc), readFileSync(config, 'utf8')], [[], lines]);
@@ -290,13 +294,17 @@ test('nobody is asked for what would not be written: another certificate is a li
   const words = ['--haproxy-config', config, '--name', 'api.example.com'];
   const named = run(...words);
   const dry = run(...words, '--dry-run');
+  const known = run('--haproxy-config', config, '--name', 'www.example.com', '--dry-run');
 
-  assert.equal(named.status, 0, named.stderr);
-  assert.match(
-    named.stdout,
-    /pemfleet\.yaml stays as it is: .*; a further certificate is a line of yours under certificates: there, then: pemfleet plan --check$/m,
-  );
-  assert.match(dry.stdout, /stays as it is: .*\nHAProxy's configuration has all lines\n$/);
+  for (const { status, stderr } of [named, dry]) {
+    assert.equal(status, 64);
+    assert.match(
+      stderr,
+      /nothing was changed: .*pemfleet\.yaml stays as it is .* Write under certificates: " {2}- identifiers: \[api\.example\.com\]", then: pemfleet plan --check/,
+    );
+  }
+  assert.equal(known.status, 0, known.stderr);
+  assert.match(known.stdout, /stays as it is: .*\nHAProxy's configuration has all lines\n$/);
 });
 
 test('--undo keeps what somebody has edited since, and says what ends and where keys stay', async (t) => {

@@ -2,6 +2,8 @@
  * What `--undo` must not give back: certificates that were withdrawn or revoked since they were adopted, and such whose keys somebody has.
  * The issuer's own memory says so, whatever has become of `published/`.
  */
+import { ContractError } from '#contract/errors.ts';
+import { layout } from '#contract/layout.ts';
 import { wordOf } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { RecordedRun } from '../../init/apply/record.ts';
@@ -20,7 +22,14 @@ export async function endedSince(
 ): Promise<Map<string, string>> {
   const memory = new IssuerMemory(bucket);
   const ended = new Map<string, string>();
-  for (const fleet of await memory.fleets()) {
+  const fleets = await memory.fleets();
+  // A mount that is missing, another directory, a lost issuer/: what was there has ended something, or has not.
+  if (fleets.length === 0 && runs.some(hasPublished)) {
+    const says =
+      'is empty, and adopt has published: the bucket is not mounted, is another one, or has lost it';
+    throw new ContractError('ERR_TOMBSTONES', layout.allTombstones, says);
+  }
+  for (const fleet of fleets) {
     const { tombstones } = await memory.of(fleet);
     for (const { at, adoption } of runs) {
       for (const { path, name, published } of adoption?.pems ?? []) {
@@ -38,4 +47,9 @@ export async function endedSince(
     }
   }
   return ended;
+}
+
+/** A run that was killed may not have come so far. */
+function hasPublished({ adoption }: Pick<RecordedRun, 'adoption'>): boolean {
+  return adoption?.isDone === true && adoption.pems.length > 0;
 }

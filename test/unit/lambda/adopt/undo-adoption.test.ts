@@ -232,6 +232,20 @@ test('a record of tombstones that cannot be read: nobody knows, and nothing is s
   await assert.rejects(endedSince(bucket, [{ at: at(0), adoption: undefined }]), /no record of tombstones/);
 });
 
+test('a bucket that says nothing at all, though adopt has published: nobody knows; of a run that was killed before, nothing is ended', async (t) => {
+  const host = hostIn(t);
+  await host.adopt();
+  const runs = (await readRecord(host.directory)).runs;
+  const killed = runs.map((run) => ({
+    ...run,
+    adoption: run.adoption && { ...run.adoption, isDone: false },
+  }));
+  const empty = await DirectoryBucket.open(tempDir(t));
+
+  await assert.rejects(endedSince(empty, runs), { code: 'ERR_TOMBSTONES' });
+  assert.equal((await endedSince(empty, killed)).size, 0);
+});
+
 /** After adopt and what happens then. */
 async function undoneAfter(
   t: TestContext,

@@ -1,5 +1,9 @@
 // Commands that only root may start. Where the tests are another user's, sudo without a password takes root's place.
 import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { tempDir } from './temp-dir.ts';
 
 export interface Typed {
   status: number | null;
@@ -24,6 +28,14 @@ export function asRoot(...words: string[]): string {
 /** Types a command as root and tells how it ended. */
 export function typeAsRoot(words: readonly string[]): Typed {
   return type([...sudo, ...words]);
+}
+
+/** As root of a machine that has no system user pemfleet. */
+export function typeWithoutUser(t: TestContext, words: readonly string[]): Typed {
+  const users = join(tempDir(t), 'passwd');
+  writeFileSync(users, readFileSync('/etc/passwd', 'utf8').replace(/^pemfleet:.*\n/m, ''));
+  const script = `mount --bind ${users} /etc/passwd && exec "$@"`;
+  return typeAsRoot(['unshare', '--mount', 'sh', '-c', script, 'sh', ...words]);
 }
 
 /** As a user without a name, in one group. */

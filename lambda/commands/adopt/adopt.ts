@@ -46,7 +46,7 @@ async function adopt(values: CommandValues): Promise<number> {
   const configFile = values.config;
   // A dry run makes all checks of the real one.
   refuseWithoutRights('adopt', configFile);
-  const user = serviceUser(uid, false);
+  const user = serviceUser(uid);
   await takeKilledBack(values);
   const inForce = await adoptedBefore(values);
   const installation = findInstallation({ configFile: values['haproxy-config'], env: process.env, uid });

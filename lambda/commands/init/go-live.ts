@@ -44,7 +44,7 @@ export const goLiveCommand: Command = async (values) => {
   const after = inProduction({ ...values, bucket: config.bucket }, before);
   const diff = unifiedDiff(values.config, before, after);
   const isWritten = diff !== '' && !values['dry-run'];
-  if (isWritten) refuseWithoutRights('go-live', file);
+  if (diff !== '') refuseWithoutRights('go-live', file);
   const directory = config.bucket.startsWith('file:') ? fileURLToPath(config.bucket) : undefined;
   const wrong = diff === '' ? [] : await whileOwnerOf(directory, () => notGreen(values));
   const problems = wrong.filter(({ code }) => code !== IN_FORCE);

@@ -37,11 +37,12 @@ export const initCommand: Command = async (values) => {
 async function init(values: CommandValues): Promise<number> {
   const uid = process.getuid?.() ?? 0;
   const configFile = values.config;
-  if (!values['dry-run']) refuseWithoutRights('init', configFile);
+  // A dry run makes all checks of the real one.
+  refuseWithoutRights('init', configFile);
   const discovery = await discover({ configFile: values['haproxy-config'], env: process.env, uid }, now());
   if (!values.json) print(discoveryText(discovery));
-  const user = serviceUser(uid, values['dry-run']);
-  const record = await readRecord(recordDirectory(configFile)).catch(noRecord(values));
+  const user = serviceUser(uid);
+  const record = await readRecord(recordDirectory(configFile));
   const isNew = !existsSync(configFile) || hasAnswers(values);
   // Nobody is asked for what would not be written.
   const isKept = isNew && !values.force && (await isForeign(configFile, record));
@@ -53,8 +54,10 @@ async function init(values: CommandValues): Promise<number> {
     isSwitch: values.switch,
   });
   const way = reloadWayOf(discovery.installation.process);
-  const isApplied = !values['dry-run'] && setup.plan.diff !== '' && (await isToApply(values, setup));
-  if (isApplied || (values.apply && hasUnfinished(record))) refuseWithoutProgram(discovery);
+  const isOpen = setup.plan.diff !== '';
+  const isApplied = !values['dry-run'] && isOpen && (await isToApply(values, setup));
+  const isAsked = values.apply && (isOpen || hasUnfinished(record));
+  if (isApplied || isAsked) refuseWithoutProgram(discovery);
   const isUnread = setup.plan.diff === '' && hasUnfinished(record);
   const planned = { discovery, setup, isApplied, isUnread, way };
   const result = values['dry-run'] ? undefined : await write(values, planned);
@@ -224,11 +227,3 @@ function refuseWithoutProgram({ installation: { program } }: Discovery): void {
     'wanted haproxy to check the new configuration, saw no such program: install HAProxy first (apt-get install haproxy, or dnf install haproxy), then init --apply',
   );
 }
-
-/** A dry run of a user who may not read the record. */
-const noRecord =
-  (values: CommandValues) =>
-  (error: unknown): InitRecord => {
-    if (!values['dry-run']) throw error;
-    return { version: 1, runs: [] };
-  };

@@ -41,11 +41,11 @@ export function withCommandLine(command: 'init' | 'adopt', error: unknown): unkn
 
 const asRootLine = () => ['sudo', 'pemfleet', ...process.argv.slice(2)].map(quoted).join(' ');
 
-/** Who owns what the services write. Root's own trial on a machine without the packages says what is missing. */
-export function serviceUser(uid: number, dryRun: boolean): Account {
+/** Who owns what the services write. @throws Unplannable for root on a machine without the packages */
+export function serviceUser(uid: number): Account {
   const user = accountNamed('pemfleet');
   if (user !== undefined) return user;
-  if (uid !== 0 || dryRun) return accountOf(uid, process.getgid?.() ?? uid);
+  if (uid !== 0) return accountOf(uid, process.getgid?.() ?? uid);
   throw new Unplannable(
     'wanted the system user pemfleet, which the packages make, saw none: useradd --system --home-dir /var/lib/pemfleet --shell /usr/sbin/nologin pemfleet',
   );

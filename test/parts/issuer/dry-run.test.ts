@@ -1,6 +1,6 @@
 // Each command with --dry-run, over a bucket where it has something to do: not a byte is changed, and the CA is asked for nothing.
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
@@ -66,7 +66,6 @@ const ROWS: readonly (readonly [command: string, words: readonly string[], says:
   ],
   ['take-over', ['take-over'], /would count on/],
   ['upgrade-agents', ['upgrade-agents', '--fleet', 'default'], /0 up to date, 0 to upgrade, 0 left out/],
-  ['init', ['init', '--haproxy-config', 'HAPROXY'], /lacks these lines/],
   ['go-live', ['go-live'], /nothing to change/],
   ['key rotate', ['key', 'rotate'], /nothing was changed \(--dry-run\)/],
   ['key new', ['key', 'new', '--yes'], /nothing was changed \(--dry-run\)/],
@@ -85,9 +84,10 @@ const CHANGING: readonly Resource[] = [
 
 /**
  * Root's alone, and its exit status is that of its findings: test/parts/user has the dry run of `--fix`. What adopt wants is an old
- * client's machine, import a certificate, and export a place for one: test/parts/issuer/{adopt,import}, and undo/export.
+ * client's machine, init one with the system user, import a certificate, and export a place for one: test/parts/issuer/{adopt,init,import},
+ * and undo/export.
  */
-const ELSEWHERE = ['doctor', 'adopt', 'import', 'export'];
+const ELSEWHERE = ['doctor', 'adopt', 'init', 'import', 'export'];
 
 test('every command that takes --dry-run has a row here', () => {
   const takers = Object.entries(TAKEN_BY).flatMap(([command, own]) =>
@@ -102,8 +102,6 @@ test('nothing is changed by --dry-run, in the bucket and at the CA', async (t) =
   const { bucket, ca, configure, files, pemfleet } = await startOperator(t);
   const dir = tempDir(t);
   const recoveryKey = join(dir, 'recovery.json');
-  const haproxyConfig = join(dir, 'haproxy.cfg');
-  writeFileSync(haproxyConfig, 'defaults\n    mode http\n');
   configure({ certificates: [{ identifiers: ['a.test'] }, { identifiers: ['gone.test'] }] });
   assert.equal((await pemfleet('run')).status, 0);
   assert.equal((await pemfleet('key', 'recovery-key', '--out', recoveryKey)).status, 0);
@@ -124,9 +122,7 @@ test('nothing is changed by --dry-run, in the bucket and at the CA', async (t) =
   });
 
   for (const [, words, says] of ROWS) {
-    const real = words.map(
-      (word) => ({ FILE: recoveryKey, NEW: join(dir, 'new.json'), HAPROXY: haproxyConfig })[word] ?? word,
-    );
+    const real = words.map((word) => ({ FILE: recoveryKey, NEW: join(dir, 'new.json') })[word] ?? word);
     const { status, stdout, stderr } = await pemfleet(...real, '--dry-run');
     const line = `${words.join(' ')}: ${stdout}${stderr}`;
     assert.equal(status, 0, line);

@@ -19,8 +19,7 @@ import { putRun } from '../../../../lambda/init/apply/put.ts';
 import { askAsVisitors } from '../../../../lambda/init/apply/visitors.ts';
 import { workersUnder } from '../../../../lambda/init/host/processes.ts';
 import { programPath } from '../../../setup.mjs';
-import { asRoot, NOBODY, typeAs } from '../../../support/as-root.ts';
-import { called } from '../../../support/issuer/operator.ts';
+import { asRoot, NOBODY, typeAs, typeWithoutUser } from '../../../support/as-root.ts';
 import { issuerProgram } from '../../../support/issuer/program.ts';
 import { createPki, type Pki } from '../../../support/parts/pki.ts';
 import { freePort } from '../../../support/ports.ts';
@@ -99,11 +98,12 @@ async function startHaproxyOf(
   return part;
 }
 
-test('init without HAProxy: the dry run says how to install it; --apply is refused, and nothing is written', async (t) => {
+test('init without HAProxy: the dry run says how to install it; --apply is refused, its dry run too, and nothing is written', async (t) => {
   const { etc, run, answers, config, lines } = await makeHost(t);
 
   const dry = run(...answers, '--dry-run');
   const applied = run(...answers, '--apply');
+  const dryApplied = run(...answers, '--apply', '--dry-run');
 
   assert.equal(dry.status, 0, dry.stderr);
   assert.match(dry.stdout, /^HAProxy {3}is not installed, does not run$/m);
@@ -113,6 +113,7 @@ test('init without HAProxy: the dry run says how to install it; --apply is refus
   );
   assert.equal(applied.status, 1, applied.stdout);
   assert.match(applied.stderr, /wanted haproxy.*saw no such program.*install/);
+  assert.deepEqual([dryApplied.status, dryApplied.stderr], [applied.status, applied.stderr]);
   assert.deepEqual([readdirSync(etc), readFileSync(config, 'utf8')], [[], lines]);
 });
 
@@ -201,24 +202,26 @@ test('init and a haproxy.cfg that is read-only: its mode stays; in a directory o
   assert.equal(existsSync(join(home, 'bucket')), false);
 });
 
-test('init of a user without rights is refused with the command line to type, its dry run too where it may not read', async (t) => {
+test('init of a user without rights is refused with the command line to type, its dry run too', async (t) => {
   const { run, answers, etc, config, haproxyDir } = await makeHost(t);
-  asRoot('chown', 'root:root', etc, haproxyDir, config);
+  asRoot('chown', 'root:root', etc);
 
   const written = run(...answers);
   const undone = run('--undo');
   const dry = run(...answers, '--dry-run');
+  own(etc);
   mkdirSync(join(haproxyDir, 'certs'), { mode: 0o700 });
-  asRoot('chown', 'root:root', join(haproxyDir, 'certs'));
+  asRoot('chown', 'root:root', haproxyDir, config, join(haproxyDir, 'certs'));
   const shut = run(...answers, '--dry-run');
   chmodSync(config, 0o600);
   const unread = run(...answers, '--dry-run');
 
-  assert.deepEqual([written.status, undone.status, dry.status], [77, 77, 0], dry.stderr);
+  assert.deepEqual([written.status, undone.status, dry.status], [77, 77, 77], dry.stdout);
   assert.match(
     written.stderr,
     /init writes \S+pemfleet\.yaml, and this user may not.*sudo pemfleet init --config/,
   );
+  assert.match(dry.stderr, /init writes \S+pemfleet\.yaml.*sudo pemfleet init --config .* --dry-run/);
   assert.match(undone.stderr, /sudo pemfleet init --config \S+ --undo/);
   assert.equal(shut.status, 77, shut.stderr);
   assert.match(shut.stderr, /rights that this user lacks.*certs.*sudo pemfleet init/);
@@ -226,8 +229,22 @@ test('init of a user without rights is refused with the command line to type, it
   assert.deepEqual(readdirSync(etc), []);
 });
 
+test('a dry run is refused where the real one is: the system user is missing', async (t) => {
+  const { home, etc, config, answers, file } = await makeHost(t);
+  const words = ['env', 'PATH=/usr/bin:/bin', process.execPath, program, 'init', '--config', file];
+  const [dry, real] = [['--dry-run'], []].map((more) => typeWithoutUser(t, [...words, ...answers, ...more]));
+
+  assert.equal(real?.status, 1, real?.stdout);
+  assert.match(real?.stderr ?? '', /^wanted the system user pemfleet.*useradd --system/);
+  assert.deepEqual([dry?.status, dry?.stderr], [real?.status, real?.stderr]);
+  assert.deepEqual(
+    [readdirSync(etc), existsSync(join(home, 'bucket')), existsSync(config)],
+    [[], false, true],
+  );
+});
+
 test('init without a terminal asks nothing: what is missing stands in one line', async (t) => {
-  const { run, set, etc, file } = await makeHost(t);
+  const { run, set, etc } = await makeHost(t);
 
   const missing = run(...set);
   const rows = [
@@ -239,9 +256,8 @@ test('init without a terminal asks nothing: what is missing stands in one line',
   ];
   const refusals: string[] = [];
   for (const words of rows) {
-    refusals.push(
-      String((await called(t, ['init', '--config', file, ...set, '--dry-run', '--yes', ...words])).status),
-    );
+    const { status, stderr } = run(...set, '--dry-run', '--yes', ...words);
+    refusals.push(`${status} ${stderr}`);
   }
 
   assert.equal(missing.status, 64, missing.stderr);

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Resolver } from 'node:dns/promises';
+import { dnsFaultText, isUnreached, nameServerAdvice } from '#common/net/dns-fault.ts';
 import { DnsFailed } from './errors.ts';
 
 /** @returns the target of the CNAME at `name`, if there is one; both without a dot at their end */
@@ -47,10 +48,15 @@ export function cnameLookup(servers: readonly string[]): CnameLookup {
     } catch (error) {
       const { code = 'unknown' } = error as NodeJS.ErrnoException;
       if (code === 'ENODATA' || code === 'ENOTFOUND') return undefined;
-      const advice = 'do its name servers answer, and may this machine ask them (dns.resolvers)?';
-      throw new DnsFailed('ERR_DNS_LOOKUP', `no answer for the CNAME at ${name} (${code}); ${advice}`, {
-        cause: error,
-      });
+      const asked = 'do its name servers answer, and may this machine ask them (dns.resolvers)?';
+      const advice = isUnreached(code) ? nameServerAdvice('dns.resolvers') : asked;
+      throw new DnsFailed(
+        'ERR_DNS_LOOKUP',
+        `no answer for the CNAME at ${name}: ${dnsFaultText(code)}; ${advice}`,
+        {
+          cause: error,
+        },
+      );
     }
   };
 }

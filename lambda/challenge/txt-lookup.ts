@@ -3,6 +3,7 @@
  * Where those servers do not show what is wanted (a CNAME leads elsewhere) or cannot be reached, the machine's resolvers answer.
  */
 import { Resolver } from 'node:dns/promises';
+import { dnsFaultText, isUnreached, nameServerAdvice } from '#common/net/dns-fault.ts';
 import { DnsFailed } from './errors.ts';
 
 /**
@@ -75,9 +76,14 @@ async function txtAt(resolver: TxtSource, name: string): Promise<readonly string
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
     if (code === 'ENODATA' || code === 'ENOTFOUND') return [];
-    const advice = 'do its name servers answer, and may this machine ask them (dns.resolvers)?';
-    throw new DnsFailed('ERR_DNS_LOOKUP', `no answer for the TXT at ${name} (${code}); ${advice}`, {
-      cause: error,
-    });
+    const asked = 'do its name servers answer, and may this machine ask them (dns.resolvers)?';
+    const advice = isUnreached(code) ? nameServerAdvice('dns.resolvers') : asked;
+    throw new DnsFailed(
+      'ERR_DNS_LOOKUP',
+      `no answer for the TXT at ${name}: ${dnsFaultText(code)}; ${advice}`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net';
 import { inParallel } from '#common/in-parallel.ts';
+import { dnsFaultText, isUnreached } from '#common/net/dns-fault.ts';
 import { caaProblem, caaValue } from '../challenge/caa.ts';
 import type { CaaLookup } from '../challenge/caa-lookup.ts';
 import type { ChallengeName } from '../config/challenge.ts';
@@ -27,6 +28,8 @@ export interface CaaCheck {
   /** Where the records are that apply; absent: there are none. */
   at?: string;
   problem?: string;
+  /** No name server answers this machine: nothing is known of the records. */
+  isUnreached?: true;
 }
 
 export interface CaaReport {
@@ -89,8 +92,10 @@ async function checkOne(
   const check = { identifier, directoryUrl, method };
   const { at, fault, records } = await lookup(identifier);
   if (fault !== undefined) {
-    const problem = `no answer for the CAA at ${at} (${fault}): a CA may not issue then`;
-    return { ...check, result: 'unknown', problem };
+    const problem = `no answer for the CAA at ${at}: ${dnsFaultText(fault)}`;
+    // Where nobody answers this machine, the CA may well have an answer.
+    if (isUnreached(fault)) return { ...check, result: 'unknown', problem, isUnreached: true };
+    return { ...check, result: 'unknown', problem: `${problem}, a CA may not issue then` };
   }
   if (at === undefined) return { ...check, result: 'allowed' };
   if (caaIdentities.length === 0) {

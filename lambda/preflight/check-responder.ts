@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inParallel } from '#common/in-parallel.ts';
+import { dnsFaultText, isUnreached, nameServerAdvice } from '#common/net/dns-fault.ts';
 import { isPublicAddress } from '#common/public-address.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { PresentedChallenge, Solvers } from '../challenge/solver.ts';
@@ -122,8 +123,10 @@ async function checkName(
   const { addresses, fault } = isIP(name) ? { addresses: [name] } : await check.resolve(name);
   if (addresses.length === 0) {
     const result = fault === undefined ? 'failed' : 'unknown';
-    const saw = fault ?? 'none';
-    const advice = 'the name needs an A or AAAA record that leads to HAProxy';
+    const saw = fault === undefined ? 'none' : dnsFaultText(fault);
+    const advice = isUnreached(fault)
+      ? nameServerAdvice('probe.resolvers')
+      : 'the name needs an A or AAAA record that leads to HAProxy';
     return [{ check: 'addresses', subject: name, result, wanted: 'addresses in the DNS', saw, advice }];
   }
   return Promise.all(addresses.map((address) => checkAddress(check, challenge, answer, { name, address })));

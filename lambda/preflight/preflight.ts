@@ -1,4 +1,5 @@
 /** `plan --check`: asks everybody whom an order will need, and orders nothing. Writes one token into the bucket, and removes it. */
+import { nameServerAdvice } from '#common/net/dns-fault.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from '../acme/poll.ts';
 import { type Cas, caOf } from '../ca/ca.ts';
@@ -60,13 +61,15 @@ type Terms = Awaited<ReturnType<typeof readCaTerms>>;
 async function caaFindings({ certificates, config }: Preflight, terms: Terms): Promise<PreflightFinding[]> {
   const { checks } = await readCaa(certificates, terms, caaLookup(config.dns.resolvers));
   const all = terms.map((one) => one.directoryUrl);
-  return checks.map(({ at, directoryUrl, identifier, method, problem, result }) => ({
+  return checks.map(({ at, directoryUrl, identifier, isUnreached, method, problem, result }) => ({
     check: 'caa',
     subject: identifier,
     result: result === 'allowed' ? 'ok' : result === 'denied' ? 'failed' : 'unknown',
     wanted: `CAA that lets ${caNameOf(directoryUrl, all)} issue by ${method}`,
     saw: problem ?? (at === undefined ? 'no CAA: any CA may' : `the CAA at ${at} lets it`),
-    ...(problem !== undefined && { advice: 'pemfleet caa prints the records that do' }),
+    ...(problem !== undefined && {
+      advice: isUnreached ? nameServerAdvice('dns.resolvers') : 'pemfleet caa prints the records that do',
+    }),
   }));
 }
 

@@ -3,15 +3,18 @@
  * itself the engine waits for far more garbage: a document of 32 MiB leaves its bytes, its text and the strings in it, a megabyte of `{}`
  * twelve of objects.
  */
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** Smaller ones are garbage like any other. */
+/** Before smaller ones nobody looks at the heap. */
 const COUNTED_BYTES = 2 ** 18;
 const LARGE_BYTES = 4 * 2 ** 20;
+/** A collection takes the longer, the more is alive: of documents that leave little, it comes after many. */
+const GARBAGE_BYTES = 24 * 2 ** 20;
 
 let last: Promise<void> = Promise.resolve();
-let sinceCollected = 0;
+/** Right after the last collection. */
+let aliveBytes = 0;
 let collectGarbage: (() => void) | undefined;
 
 /** @param bytes as declared */
@@ -32,14 +35,17 @@ export async function oneAtATime<T>(bytes: number, read: () => Promise<T>): Prom
 }
 
 function readCounted<T>(bytes: number, read: () => Promise<T>): Promise<T> {
-  if (bytes >= COUNTED_BYTES) {
-    sinceCollected += bytes;
-    if (sinceCollected >= LARGE_BYTES) {
-      collect();
-      sinceCollected = bytes;
-    }
+  if (bytes >= COUNTED_BYTES && heldBytes() - aliveBytes + bytes >= GARBAGE_BYTES) {
+    collect();
+    aliveBytes = heldBytes();
   }
   return read();
+}
+
+/** With what Buffers hold outside of the heap. */
+function heldBytes(): number {
+  const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
+  return heap + external;
 }
 
 function collect(): void {

@@ -13,7 +13,7 @@ import {
   fleetName,
   layout,
 } from '#contract/layout.ts';
-import type { Bucket } from '#storage/bucket.ts';
+import type { Bucket, PutCondition } from '#storage/bucket.ts';
 
 /** Characters of a reason, and of a name. */
 export const MAX_HOLD_TEXT = 500;
@@ -30,6 +30,8 @@ const holdDocument = z.looseObject({
   reason: text,
   /** The user of a machine: its own word. */
   by: text,
+  /** An operator has ended it, by the store's clock: there is no hold. */
+  resumedAt: dateTime.optional(),
 });
 
 /** What an operator says. */
@@ -45,18 +47,26 @@ export interface StoredHold {
   fault?: ContractError | BucketError | undefined;
 }
 
+/** Of one document, which may be ended or missing. */
+interface ReadHold extends StoredHold {
+  isHeld: boolean;
+  /** Under which it is replaced. Undefined: the store shows it and does not give it. */
+  condition?: PutCondition | undefined;
+}
+
 const CODES: DocumentCodes = { schema: 'ERR_HOLD', version: 'ERR_HOLD' };
 
 /** @throws BucketError where they cannot be listed, or the store is out of reach */
 export async function readHolds(bucket: Bucket): Promise<StoredHold[]> {
   const subjects = (await bucket.list(layout.holds)).flatMap((key) => subjectOf(key) ?? []);
-  return inParallel(subjects, CONCURRENCY, (subject) => readOne(bucket, subject), holdKey);
+  const read = await inParallel(subjects, CONCURRENCY, (subject) => readOne(bucket, subject), holdKey);
+  return read.filter(({ isHeld }) => isHeld);
 }
 
 /** @returns undefined: there is none. @throws BucketError where the store is out of reach */
-export async function readHold(bucket: Bucket, subject: HoldSubject): Promise<StoredHold | undefined> {
+export async function readHold(bucket: Bucket, subject: HoldSubject): Promise<ReadHold | undefined> {
   const read = await readOne(bucket, subject);
-  return read.word === undefined && read.fault === undefined ? undefined : read;
+  return read.isHeld ? read : undefined;
 }
 
 /** In the place of the one that is there. @throws BucketError */
@@ -64,9 +74,16 @@ export async function writeHold(bucket: Bucket, subject: HoldSubject, word: Hold
   await bucket.put(holdKey(subject), serializeDocument({ version: 1, ...word }));
 }
 
-/** @throws BucketError */
-export async function deleteHold(bucket: Bucket, subject: HoldSubject): Promise<void> {
-  await bucket.delete(holdKey(subject));
+/**
+ * The document stays: no store deletes on a condition, and a hold that somebody else has written since it was read would be lost. Former
+ * issuers take its `until` for its end.
+ * @param at by the store's clock. @returns false: another one has been written since, and counts. @throws BucketError
+ */
+export async function endHold(bucket: Bucket, held: ReadHold, at: Date): Promise<boolean> {
+  const resumedAt = at.toISOString();
+  const word = held.word ?? { at: resumedAt, reason: 'could not be read', by: '' };
+  const document = serializeDocument({ version: 1, ...word, until: resumedAt, resumedAt });
+  return (await bucket.put(holdKey(held.subject), document, held.condition)) !== 'precondition-failed';
 }
 
 /** `a.test`, `fleet edge`. */
@@ -89,16 +106,19 @@ function subjectOf(key: string): HoldSubject | undefined {
   return data && { certificate: data };
 }
 
-async function readOne(bucket: Bucket, subject: HoldSubject): Promise<StoredHold> {
+async function readOne(bucket: Bucket, subject: HoldSubject): Promise<ReadHold> {
   const key = holdKey(subject);
+  let condition: PutCondition | undefined;
   try {
     const object = await bucket.get(key);
-    if (object === undefined) return { subject, word: undefined };
-    const { at, until, reason, by } = parseDocument(holdDocument, CODES, key, object.body);
-    return { subject, word: { at, reason, by, ...(until && { until }) } };
+    if (object === undefined) return { subject, word: undefined, isHeld: false };
+    condition = { ifMatch: object.etag };
+    const { at, until, reason, by, resumedAt } = parseDocument(holdDocument, CODES, key, object.body);
+    const isHeld = resumedAt === undefined;
+    return { subject, word: { at, reason, by, ...(until && { until }) }, isHeld, condition };
   } catch (error) {
     if (error instanceof ContractError || isObjectFault(error))
-      return { subject, word: undefined, fault: error };
+      return { subject, word: undefined, fault: error, isHeld: true, condition };
     throw error;
   }
 }

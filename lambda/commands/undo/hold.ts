@@ -5,7 +5,7 @@ import type { CertificateName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type Config, configuredFleets } from '../../config/config.ts';
 import {
-  deleteHold,
+  endHold,
   type HoldSubject,
   type HoldWord,
   holdText,
@@ -86,7 +86,9 @@ export const resumeCommand: Command = async (values, operands) => {
   const { bucket } = await loadConfigAndBucket(values);
   const dryRun = values['dry-run'];
   const audit = openAuditTrail(bucket, values);
+  const at = dryRun ? now() : await storeTime(bucket);
   const resumed: object[] = [];
+  let isHeldAnew = false;
   for (const subject of subjects) {
     const stored = await readHold(bucket, subject);
     if (stored === undefined) {
@@ -94,7 +96,11 @@ export const resumeCommand: Command = async (values, operands) => {
       continue;
     }
     if (!dryRun) {
-      await deleteHold(bucket, subject);
+      if (!(await endHold(bucket, stored, at))) {
+        printToStderr(`${holdText(subject)}: is held anew since this command has read its hold: it stays\n`);
+        isHeldAnew = true;
+        continue;
+      }
       await audit.record([{ action: 'resumed', ...subject }]);
     }
     resumed.push({ ...subject, ...stored.word });
@@ -105,7 +111,7 @@ export const resumeCommand: Command = async (values, operands) => {
   }
   await audit.flush();
   if (values.json) printJson({ version: 1, dryRun, resumed });
-  return EXIT.ok;
+  return isHeldAnew ? EXIT.failed : EXIT.ok;
 };
 
 function subjectsOf(command: string, values: CommandValues, operands: readonly string[]): HoldSubject[] {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import { layout } from '#contract/layout.ts';
+import { DirectoryBucket } from '#storage/directory.ts';
 import { statusCommand } from '../../../../lambda/commands/status.ts';
 import { auditCommand } from '../../../../lambda/commands/undo/audit.ts';
 import { holdCommand, resumeCommand } from '../../../../lambda/commands/undo/hold.ts';
@@ -104,6 +105,46 @@ test('a hold that cannot be read is told as unknown, and resume ends it', async 
   assert.equal((await run(holdCommand, 'hold')).status, 2);
   await run(resumeCommand, 'resume', '--fleet', 'edge');
   assert.equal((await run(statusCommand, 'status')).status, 0);
+});
+
+test('resume ends no hold that somebody writes at that moment, and goes on with the others', async (t) => {
+  const { bucket, publish, run } = await stage(t, {
+    certificates: ['kept', 'other'].map((name) => ({
+      name,
+      identifiers: [`${name}.test`],
+      fleets: ['edge'],
+    })),
+  });
+  await publish('kept');
+  await publish('other');
+  await run(holdCommand, 'hold', 'kept', 'other', ...REASON);
+  const read = DirectoryBucket.prototype.get;
+  const by = { version: 1, at: new Date().toISOString(), reason: 'an audit', by: 'somebody else' };
+  const mock = t.mock.method(
+    DirectoryBucket.prototype,
+    'get',
+    async function (this: DirectoryBucket, at: string) {
+      const object = await read.call(this, at, { ifNoneMatch: '' });
+      if (at === key) await this.put(key, JSON.stringify(by));
+      return object;
+    },
+  );
+
+  const resumed = await run(resumeCommand, 'resume', 'kept', 'other', '--json');
+  mock.mock.restore();
+
+  assert.equal(resumed.status, 1);
+  assert.match(resumed.err, /^kept: is held anew since this command has read its hold: it stays$/m);
+  assert.deepEqual(
+    JSON.parse(resumed.out).resumed.map((one: { certificate: string }) => one.certificate),
+    ['other'],
+  );
+  const { holds } = JSON.parse((await run(holdCommand, 'hold', '--json')).out);
+  assert.deepEqual(
+    holds.map((one: { certificate: string; reason: string }) => [one.certificate, one.reason]),
+    [['kept', 'an audit']],
+  );
+  assert.ok(await bucket.get(key));
 });
 
 for (const [says, args, message] of [

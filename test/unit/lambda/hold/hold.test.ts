@@ -6,7 +6,7 @@ import { digest } from '#contract/combined-pem.ts';
 import { BucketError } from '#contract/errors.ts';
 import { fleetName, layout } from '#contract/layout.ts';
 import { metricsOf } from '../../../../lambda/figures/metrics.ts';
-import { readHolds, writeHold } from '../../../../lambda/hold/holds.ts';
+import { endHold, readHold, readHolds, writeHold } from '../../../../lambda/hold/holds.ts';
 import { Holds } from '../../../../lambda/hold/in-force.ts';
 import { decide } from '../../../../lambda/pass/due.ts';
 import { fleetHold, holdOnAll } from '../../../../lambda/pass/operator/held.ts';
@@ -118,6 +118,31 @@ test('a document that cannot be read holds all the same, is told, and concerns n
     [['a.test', 'ERR_HOLD']],
   );
 });
+
+for (const [says, first] of [
+  ['a hold', JSON.stringify({ version: 1, ...word })],
+  ['what cannot be read', '[[['],
+] as const) {
+  test(`${says} is ended, and one that somebody has written meanwhile stays`, async () => {
+    const bucket = memoryBucket();
+    bucket.plant(layout.certificateHold(subject.certificate), first);
+    const read = await readHold(bucket, subject);
+    assert.ok(read);
+    const later = { ...word, at: inDays(1).toISOString(), reason: 'an audit' };
+    await writeHold(bucket, subject, later);
+
+    assert.equal(await endHold(bucket, read, inDays(1)), false);
+    const [stays] = await readHolds(bucket);
+    assert.deepEqual(stays?.word, later);
+
+    const again = await readHold(bucket, subject);
+    assert.ok(again);
+    assert.equal(await endHold(bucket, again, inDays(2)), true);
+    assert.deepEqual([await readHolds(bucket), await readHold(bucket, subject)], [[], undefined]);
+    const former = JSON.parse(bucket.text(layout.certificateHold(subject.certificate)) ?? '');
+    assert.equal(former.until, inDays(2).toISOString(), 'for former issuers it is over');
+  });
+}
 
 test('what is no hold of ours is none', async () => {
   const bucket = memoryBucket();

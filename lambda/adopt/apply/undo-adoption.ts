@@ -22,6 +22,8 @@ export interface AdoptionUndone {
   reshaped: string[];
   /** Directories that stay: what was renewed has its keys and its account there. */
   kept: string[];
+  /** Files that came beside those that were adopted: HAProxy loads them, and nobody renews them any more. */
+  left: string[];
   /** Units whose state could not be put back, with systemctl's words. */
   failed: string[];
 }
@@ -35,15 +37,22 @@ export interface Withheld {
 
 export const nothingUndone = (): AdoptionUndone => ({
   ...{ renewed: [], withheld: [], reshaped: [] },
-  ...{ kept: [], failed: [] },
+  ...{ kept: [], left: [], failed: [] },
 });
 
 const UNIT_TIMEOUT_MS = 60_000;
 
-/** @param ended by path: why it is not given back */
+/** What has become of it since. */
+export interface SinceAdoption {
+  /** By path: why it is not given back. */
+  ended?: ReadonlyMap<string, string> | undefined;
+  /** The bucket holds more than adopt has put there. */
+  isUsed?: boolean | undefined;
+}
+
 export async function undoAdoption(
   adoption: RecordedAdoption,
-  ended: ReadonlyMap<string, string> = new Map(),
+  { ended = new Map(), isUsed = false }: SinceAdoption = {},
 ): Promise<AdoptionUndone> {
   const undone = nothingUndone();
   // Nobody writes into what goes.
@@ -57,9 +66,10 @@ export async function undoAdoption(
   }
   for (const tree of adoption.trees) {
     // What was renewed has its account there, and what is withheld the word why.
-    const isNeeded = undone.renewed.length + undone.withheld.length > 0;
+    const isNeeded = isUsed || undone.renewed.length + undone.withheld.length > 0;
     if (isNeeded && tree.only === undefined) undone.kept.push(tree.path);
     else await clearTree(tree);
+    if (tree.only !== undefined) undone.left.push(...leftIn(tree, adoption));
   }
   return undone;
 }
@@ -145,6 +155,13 @@ async function stay({ path, before, mode, uid, gid }: RecordedPem, body: Buffer)
 async function readableAsNow(path: string): Promise<FileAttributes> {
   const { mode = 0o600, gid = 0 } = (await readState(path)) ?? {};
   return { mode, uid: process.getuid?.() ?? 0, gid };
+}
+
+/** Certificates that the agent has written since, in a directory that was HAProxy's before. */
+function leftIn({ path, entries }: RecordedAdoption['trees'][number], { pems }: RecordedAdoption): string[] {
+  const known = new Set([...entries.map((name) => join(path, name)), ...pems.map((pem) => pem.path)]);
+  const there = existsSync(path) ? pathsBelow(path).map((name) => join(path, name)) : [];
+  return there.filter((file) => file.endsWith('.pem') && !known.has(file));
 }
 
 /** What was there stays, and directories that still hold something. */

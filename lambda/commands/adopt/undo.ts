@@ -5,7 +5,13 @@ import { whileOwnerOf } from '#common/user/while-owner.ts';
 import { BucketError, ContractError, messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
 import { endedSince } from '../../adopt/apply/ended-since.ts';
-import { type AdoptionUndone, nothingUndone, undoAdoption } from '../../adopt/apply/undo-adoption.ts';
+import {
+  type AdoptionUndone,
+  nothingUndone,
+  type SinceAdoption,
+  undoAdoption,
+} from '../../adopt/apply/undo-adoption.ts';
+import { isUsedSince } from '../../adopt/apply/used-since.ts';
 import type { EditedFile } from '../../init/apply/edited.ts';
 import { type RecordedRun, readRecord, recordDirectory } from '../../init/apply/record.ts';
 import { editedSince, undoLastRun } from '../../init/apply/undo.ts';
@@ -44,7 +50,8 @@ export async function undoAdopt(values: CommandValues): Promise<number> {
     return report(values, own, { ...planned(own, ended), edited });
   }
   const done = nothingDone();
-  for (const _ of own) await takeBack(directory, { done, ended });
+  const isUsed = await isBucketUsed(own);
+  for (const _ of own) await takeBack(directory, { done, ended, isUsed });
   return report(values, own, done);
 }
 
@@ -68,6 +75,23 @@ export async function endedOf(runs: readonly RecordedRun[]): Promise<Map<string,
   return ended;
 }
 
+/** Of a bucket that cannot be read, nobody knows what it holds. */
+async function isBucketUsed(runs: readonly RecordedRun[]): Promise<boolean> {
+  const urls = new Set(runs.flatMap(({ adoption }) => adoption?.bucket || []));
+  for (const url of urls) {
+    try {
+      const isUsed = await whileOwnerOf(directoryOfBucket(url), async () =>
+        isUsedSince(await openBucket(url, 'read'), runs),
+      );
+      if (isUsed) return true;
+    } catch (error) {
+      if (!(error instanceof BucketError || error instanceof ContractError)) throw error;
+      return true;
+    }
+  }
+  return false;
+}
+
 function planned(runs: readonly RecordedRun[], ended: ReadonlyMap<string, string>): Undone {
   const pems = runs.flatMap(({ adoption }) => adoption?.pems ?? []);
   const withheld = pems.flatMap(({ path: file }) => {
@@ -81,17 +105,17 @@ function planned(runs: readonly RecordedRun[], ended: ReadonlyMap<string, string
 
 const isThere = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
-/** The last run. @param done gets what could not be as before @param ended by path: what is not given back, and why */
+/** The last run. @param done gets what could not be as before */
 export async function takeBack(
   directory: string,
-  { done = nothingDone(), ended }: { done?: Undone; ended?: ReadonlyMap<string, string> } = {},
+  { done = nothingDone(), ...since }: SinceAdoption & { done?: Undone } = {},
 ): Promise<void> {
   const adoption = (await readRecord(directory)).runs.at(-1)?.adoption;
   if (adoption !== undefined) {
-    const one = await undoAdoption(adoption, ended);
+    const one = await undoAdoption(adoption, since);
     const left = new Set([...one.withheld.map(({ file }) => file), ...one.renewed]);
     done.files.push(...adoption.pems.map(({ path }) => path).filter((path) => !left.has(path)));
-    for (const key of ['renewed', 'reshaped', 'kept', 'failed'] as const) done[key].push(...one[key]);
+    for (const key of ['renewed', 'reshaped', 'kept', 'left', 'failed'] as const) done[key].push(...one[key]);
     done.withheld.push(...one.withheld);
   }
   const result = await undoLastRun({
@@ -116,7 +140,8 @@ function report(values: CommandValues, runs: readonly RecordedRun[], done: Undon
     printJson({ version: 1, at: now().toISOString(), result, ...done, files });
   } else if (isEmpty) print('nothing to undo: no run of adopt is on record\n');
   else print(undoText(values, { ...done, files }));
-  return done.failed.length + done.withheld.length > 0 ? EXIT.failed : EXIT.ok;
+  const isWhole = done.failed.length + done.withheld.length + done.left.length === 0;
+  return isWhole ? EXIT.ok : EXIT.failed;
 }
 
 function undoText(values: CommandValues, done: Undone): string {
@@ -137,6 +162,10 @@ function undoText(values: CommandValues, done: Undone): string {
       stays
         ? `${file} is not put back, and stays as it is now: ${why}; take it out of HAProxy's configuration, then delete it`
         : `${file} is not put back: ${why}`,
+    ),
+    ...[...new Set(done.left)].map(
+      (file) =>
+        `${file} stays: pemfleet has put it there since, and HAProxy serves it; nothing renews it now: take it out of HAProxy's configuration, then delete it`,
     ),
     ...[...new Set(kept)].map((path) => `${path} stays: it holds files`),
     ...done.failed,

@@ -24,6 +24,7 @@ import { endedSince } from '../../../../lambda/adopt/apply/ended-since.ts';
 import { pathsBelow } from '../../../../lambda/adopt/apply/entries.ts';
 import { keepPems, recordedPems, takeFiles } from '../../../../lambda/adopt/apply/take-files.ts';
 import { undoAdoption } from '../../../../lambda/adopt/apply/undo-adoption.ts';
+import { isUsedSince } from '../../../../lambda/adopt/apply/used-since.ts';
 import { takeBack } from '../../../../lambda/commands/adopt/undo.ts';
 import { putRun } from '../../../../lambda/init/apply/put.ts';
 import { markDone, type RecordedAdoption, readRecord } from '../../../../lambda/init/apply/record.ts';
@@ -246,6 +247,35 @@ test('a bucket that says nothing at all, though adopt has published: nobody know
   assert.equal((await endedSince(empty, killed)).size, 0);
 });
 
+test('a bucket that holds more than adopt has put there stays: another certificate, the word of one that was withdrawn', async (t) => {
+  const host = hostIn(t);
+  await host.adopt();
+  const runs = (await readRecord(host.directory)).runs;
+  const own = runs[0]?.adoption?.pems[0]?.published;
+  const bucketWith = async (key: string) => {
+    const bucket = await DirectoryBucket.open(tempDir(t));
+    await bucket.put(key, 'x');
+    return bucket;
+  };
+
+  assert.equal(await isUsedSince(await bucketWith(`published/edge/pem/www/${own}.pem`), runs), false);
+  assert.equal(await isUsedSince(await bucketWith(`published/edge/pem/www/${other}.pem`), runs), true);
+  const bucket = await bucketWith(`published/edge/pem/www/${own}.pem`);
+  const word = { reason: 'withdrawn' as const, at: at(1), pems: [{ sha256: other, notAfter: at(900) }] };
+  await new IssuerMemory(bucket).keep(fleetName.parse('edge'), { tombstones: { new: word } }, START);
+  assert.equal(await isUsedSince(bucket, runs), true);
+
+  const tree = { path: join(host.home, 'bucket'), entries: [], isNew: false };
+  mkdirSync(tree.path);
+  writeFileSync(join(tree.path, 'audit'), '');
+  writeFileSync(join(host.home, 'haproxy/certs/new.pem'), 'of the agent');
+  const adoption = runs[0]?.adoption;
+  assert.ok(adoption);
+  const undone = await undoAdoption({ ...adoption, trees: [...adoption.trees, tree] }, { isUsed: true });
+  assert.deepEqual([undone.kept, undone.left], [[tree.path], [join(host.home, 'haproxy/certs/new.pem')]]);
+  assert.ok(existsSync(join(tree.path, 'audit')));
+});
+
 /** After adopt and what happens then. */
 async function undoneAfter(
   t: TestContext,
@@ -260,7 +290,9 @@ async function undoneAfter(
   const copy = adoption.pems[0]?.before?.copy ?? '';
   assert.equal(readFileSync(copy, 'utf8'), oldText());
   happens({ ...host, copy });
-  const undone = await undoAdoption(adoption, why === undefined ? undefined : new Map([[host.file, why]]));
+  const undone = await undoAdoption(adoption, {
+    ended: why === undefined ? undefined : new Map([[host.file, why]]),
+  });
   assert.equal(existsSync(copy), false);
   const text = existsSync(host.file) ? readFileSync(host.file, 'utf8') : undefined;
   return { undone, text, stats: lstatSync(host.file, { throwIfNoEntry: false }), file: host.file };

@@ -127,6 +127,6 @@ for (const [says, rcode, code] of [
 
     assert.ok(failure instanceof DnsFailed);
     assert.equal(failure.code, 'ERR_DNS_LOOKUP');
-    assert.match(failure.message, new RegExp(`CNAME at ${FIRST} \\(${code}\\); .*dns\\.resolvers`));
+    assert.match(failure.message, new RegExp(`CNAME at ${FIRST}: ${code}; .*dns\\.resolvers`));
   });
 }

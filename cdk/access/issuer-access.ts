@@ -41,12 +41,12 @@ export function issuerRights(props: PemfleetProps, access: IssuerAccess): Right[
 }
 
 function bucketRights(bucket: IBucket, isHttp01: boolean): Right[] {
-  const { issuer, orders, probes, holds, challenges, anyPublished, anyPems, anyShards, anyStatus } = prefixes;
+  const { issuer, orders, probes, challenges, anyPublished, anyPems, anyShards, anyStatus } = prefixes;
   const challenge = isHttp01 ? [challenges] : [];
   return [
     objects('Read', bucket, ['GetObject'], [issuer, anyPublished, anyStatus]),
     objects('Write', bucket, ['PutObject'], [issuer, anyPublished, ...challenge]),
-    objects('Delete', bucket, ['DeleteObject'], [orders, probes, holds, anyPems, anyShards, ...challenge]),
+    objects('Delete', bucket, ['DeleteObject'], [orders, probes, anyPems, anyShards, ...challenge]),
     listRight(bucket),
   ];
 }

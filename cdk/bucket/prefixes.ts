@@ -37,7 +37,6 @@ export const prefixes = {
   issuer: `${layout.orders.split('/')[0]}/`,
   orders: layout.orders,
   probes: layout.probe(''),
-  holds: layout.holds,
   challenges: layout.challenge(''),
   published: layout.published,
   anyPems: layout.pems(anyFleet, '' as CertificateName).slice(0, -1),

@@ -47,7 +47,6 @@ export const ALLOWED: Row[] = [
   ['issuer', 's3:PutObject', object('published/inner/manifest.json')],
   ['issuer', 's3:DeleteObject', object('issuer/order/www.example.com.json')],
   ['issuer', 's3:DeleteObject', object('issuer/probe/0a')],
-  ['issuer', 's3:DeleteObject', object('issuer/hold/certificate/www.example.com.json')],
   ['issuer', 's3:DeleteObject', object('published/edge/pem/a.test/0a.pem')],
   ['issuer', 's3:DeleteObject', object('published/inner/shard/0a.json')],
   ['issuer', 's3:ListBucket', byDns.arn('PemfleetBucket'), { 's3:prefix': 'issuer/order/' }],

@@ -4,8 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Resolver } from 'node:dns/promises';
-import { dnsFaultText, isUnreached, nameServerAdvice } from '#common/net/dns-fault.ts';
-import { DnsFailed } from './errors.ts';
+import { DnsFailed, unanswered } from './errors.ts';
 
 /** @returns the target of the CNAME at `name`, if there is one; both without a dot at their end */
 export type CnameLookup = (name: string) => Promise<string | undefined>;
@@ -46,17 +45,9 @@ export function cnameLookup(servers: readonly string[]): CnameLookup {
       const [target] = await resolver.resolveCname(name);
       return target?.toLowerCase();
     } catch (error) {
-      const { code = 'unknown' } = error as NodeJS.ErrnoException;
-      if (code === 'ENODATA' || code === 'ENOTFOUND') return undefined;
-      const asked = 'do its name servers answer, and may this machine ask them (dns.resolvers)?';
-      const advice = isUnreached(code) ? nameServerAdvice('dns.resolvers') : asked;
-      throw new DnsFailed(
-        'ERR_DNS_LOOKUP',
-        `no answer for the CNAME at ${name}: ${dnsFaultText(code)}; ${advice}`,
-        {
-          cause: error,
-        },
-      );
+      const cause = error as NodeJS.ErrnoException;
+      if (cause.code === 'ENODATA' || cause.code === 'ENOTFOUND') return undefined;
+      throw unanswered('CNAME', name, cause);
     }
   };
 }

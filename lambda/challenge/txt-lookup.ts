@@ -3,8 +3,7 @@
  * Where those servers do not show what is wanted (a CNAME leads elsewhere) or cannot be reached, the machine's resolvers answer.
  */
 import { Resolver } from 'node:dns/promises';
-import { dnsFaultText, isUnreached, nameServerAdvice } from '#common/net/dns-fault.ts';
-import { DnsFailed } from './errors.ts';
+import { DnsFailed, unanswered } from './errors.ts';
 
 /**
  * @param isFine of values: no other server is asked
@@ -74,16 +73,8 @@ async function txtAt(resolver: TxtSource, name: string): Promise<readonly string
     const records = await resolver.resolveTxt(name);
     return records.slice(0, MAX_VALUES).map((strings) => strings.join(''));
   } catch (error) {
-    const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    if (code === 'ENODATA' || code === 'ENOTFOUND') return [];
-    const asked = 'do its name servers answer, and may this machine ask them (dns.resolvers)?';
-    const advice = isUnreached(code) ? nameServerAdvice('dns.resolvers') : asked;
-    throw new DnsFailed(
-      'ERR_DNS_LOOKUP',
-      `no answer for the TXT at ${name}: ${dnsFaultText(code)}; ${advice}`,
-      {
-        cause: error,
-      },
-    );
+    const cause = error as NodeJS.ErrnoException;
+    if (cause.code === 'ENODATA' || cause.code === 'ENOTFOUND') return [];
+    throw unanswered('TXT', name, cause);
   }
 }

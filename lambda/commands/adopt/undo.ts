@@ -3,6 +3,7 @@ import { lstatSync } from 'node:fs';
 import { printable } from '#common/printable.ts';
 import { whileOwnerOf } from '#common/user/while-owner.ts';
 import { BucketError, ContractError, messageOf } from '#contract/errors.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { endedSince } from '../../adopt/apply/ended-since.ts';
 import {
@@ -57,39 +58,46 @@ export async function undoAdopt(values: CommandValues): Promise<number> {
 
 /** @throws Unplannable where the bucket does not say: what is stolen must not come back */
 export async function endedOf(runs: readonly RecordedRun[]): Promise<Map<string, string>> {
-  const ended = new Map<string, string>();
-  const urls = new Set(runs.flatMap(({ adoption }) => adoption?.bucket || []));
-  for (const url of urls) {
-    try {
-      await whileOwnerOf(directoryOfBucket(url), async () => {
-        for (const one of await endedSince(await openBucket(url, 'read'), runs)) ended.set(...one);
-      });
-    } catch (error) {
-      if (!(error instanceof BucketError || error instanceof ContractError)) throw error;
+  const said = await askBuckets(
+    runs,
+    (bucket) => endedSince(bucket, runs),
+    (url, cause) => {
       throw new Unplannable(
-        `wanted to know from ${url} what was withdrawn, revoked or stolen since, saw ${messageOf(error)}; nothing was changed: mend that, or give back all without that word: pemfleet adopt --undo --force`,
-        { cause: error },
+        `wanted to know from ${url} what was withdrawn, revoked or stolen since, saw ${messageOf(cause)}; nothing was changed: mend that, or give back all without that word: pemfleet adopt --undo --force`,
+        { cause },
       );
-    }
-  }
-  return ended;
+    },
+  );
+  return new Map(said.flatMap((ended) => [...ended]));
 }
 
 /** Of a bucket that cannot be read, nobody knows what it holds. */
 async function isBucketUsed(runs: readonly RecordedRun[]): Promise<boolean> {
-  const urls = new Set(runs.flatMap(({ adoption }) => adoption?.bucket || []));
-  for (const url of urls) {
+  const said = await askBuckets(
+    runs,
+    (bucket) => isUsedSince(bucket, runs),
+    () => true,
+  );
+  return said.includes(true);
+}
+
+/** @param unknown what a bucket says that cannot be read */
+async function askBuckets<T>(
+  runs: readonly RecordedRun[],
+  ask: (bucket: Bucket) => Promise<T>,
+  unknown: (url: string, cause: Error) => T,
+): Promise<T[]> {
+  const answers: T[] = [];
+  for (const url of new Set(runs.flatMap(({ adoption }) => adoption?.bucket || []))) {
     try {
-      const isUsed = await whileOwnerOf(directoryOfBucket(url), async () =>
-        isUsedSince(await openBucket(url, 'read'), runs),
-      );
-      if (isUsed) return true;
+      const read = async () => ask(await openBucket(url, 'read'));
+      answers.push(await whileOwnerOf(directoryOfBucket(url), read));
     } catch (error) {
       if (!(error instanceof BucketError || error instanceof ContractError)) throw error;
-      return true;
+      answers.push(unknown(url, error));
     }
   }
-  return false;
+  return answers;
 }
 
 function planned(runs: readonly RecordedRun[], ended: ReadonlyMap<string, string>): Undone {

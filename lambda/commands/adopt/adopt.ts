@@ -1,4 +1,5 @@
 /** `pemfleet adopt`: takes over what HAProxy serves today from another ACME client, or from nobody. Orders nothing, and HAProxy notices nothing. */
+import type { Account } from '#common/user/accounts.ts';
 import type { ClientState } from '../../adopt/clients/lineage.ts';
 import { type AdoptionPlan, planAdoption } from '../../adopt/plan/adoption-plan.ts';
 import type { InForce } from '../../adopt/plan/in-force.ts';
@@ -7,15 +8,16 @@ import { socketRight } from '../../adopt/plan/socket-right.ts';
 import { exactSet } from '../../config/identifier.ts';
 import { parseConfig } from '../../config/yaml.ts';
 import { ImportRefused } from '../../import/refused.ts';
+import { aloneAtSetup } from '../../init/apply/alone.ts';
 import { readState } from '../../init/apply/file-change.ts';
 import { HalfDone, TakenBack } from '../../init/apply/put.ts';
 import { startCommandOf } from '../../init/apply/target.ts';
 import { findInstallation, readConfiguration } from '../../init/host/installation.ts';
 import { listeningPorts } from '../../init/host/listening.ts';
 import { Unplannable } from '../../init/plan/haproxy-config.ts';
-import { type Command, now, print, printJson, printToStderr } from '../command.ts';
+import { type Command, now, print, printJson } from '../command.ts';
 import { askYes, isTerminal } from '../init/ask.ts';
-import { refuseWithoutRights, serviceUser, withCommandLine } from '../init/rights.ts';
+import { refuseWithoutRights, reportFailed, serviceUser, withCommandLine } from '../init/rights.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { adoptedBefore, alreadyAdopted, takeKilledBack } from './again.ts';
@@ -31,23 +33,26 @@ const DEFAULT_BUCKET = 'file:///var/lib/pemfleet/bucket';
 
 export const adoptCommand: Command = async (values) => {
   try {
-    return values.undo ? await undoAdopt(values) : await adopt(values);
+    return values.undo ? await aloneAtSetup(values, () => undoAdopt(values)) : await adopt(values);
   } catch (error) {
     const isSaid = [Unplannable, TakenBack, HalfDone, ImportRefused].some((kind) => error instanceof kind);
     if (!isSaid || !(error instanceof Error)) throw withCommandLine('adopt', error);
-    if (values.json) printJson({ version: 1, result: 'failed', error: { message: error.message } });
-    printToStderr(`${error.message}\n`);
-    return EXIT.failed;
+    return reportFailed(values, error);
   }
 };
 
 async function adopt(values: CommandValues): Promise<number> {
+  // A dry run makes all checks of the real one.
+  refuseWithoutRights('adopt', values.config);
+  const user = serviceUser(process.getuid?.() ?? 0);
+  // That may take the directory away on which the lock is.
+  await aloneAtSetup(values, () => takeKilledBack(values));
+  return aloneAtSetup(values, () => takeOver(values, user));
+}
+
+async function takeOver(values: CommandValues, user: Account): Promise<number> {
   const uid = process.getuid?.() ?? 0;
   const configFile = values.config;
-  // A dry run makes all checks of the real one.
-  refuseWithoutRights('adopt', configFile);
-  const user = serviceUser(uid);
-  await takeKilledBack(values);
   const inForce = await adoptedBefore(values);
   const installation = findInstallation({ configFile: values['haproxy-config'], env: process.env, uid });
   const config = await readConfiguration(installation);

@@ -8,11 +8,13 @@ import { messageOf } from '#contract/errors.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
 import { directoryNamed, isPublic, isStaging, KNOWN_CAS, knownCaOf } from '../../config/known-cas.ts';
 import { parseConfig } from '../../config/yaml.ts';
+import { aloneAtSetup } from '../../init/apply/alone.ts';
 import { readState } from '../../init/apply/file-change.ts';
 import { recordDirectory, recordEdit } from '../../init/apply/record.ts';
 import { type ProgramEnd, runToEnd } from '../../init/apply/run-to-end.ts';
 import { STAGING_COMMENT } from '../../init/documents.ts';
 import { changeDirectories } from '../../init/plan/ca-words.ts';
+import { Unplannable } from '../../init/plan/haproxy-config.ts';
 import { unifiedDiff } from '../../init/plan/unified-diff.ts';
 import type { StatusLine } from '../../status/status-line.ts';
 import {
@@ -28,7 +30,7 @@ import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { linesText } from '../report-table.ts';
 import { statusFor } from '../status.ts';
-import { refuseWithoutRights } from './rights.ts';
+import { refuseWithoutRights, reportFailed } from './rights.ts';
 
 const PASS_TIMEOUT_MS = 1_000_000;
 const PASS_COMMAND = 'systemctl start pemfleet';
@@ -36,6 +38,15 @@ const PASS_COMMAND = 'systemctl start pemfleet';
 const IN_FORCE: StatusLine['code'] = 'trusted-in-force';
 
 export const goLiveCommand: Command = async (values) => {
+  try {
+    return await aloneAtSetup(values, () => goLive(values));
+  } catch (error) {
+    if (error instanceof Unplannable) return reportFailed(values, error);
+    throw error;
+  }
+};
+
+async function goLive(values: CommandValues): Promise<number> {
   const config = await loadConfig(values);
   const file = await realpath(values.config);
   const state = await readState(file);
@@ -59,7 +70,7 @@ export const goLiveCommand: Command = async (values) => {
   report(values, { diff, isWritten, isInForce, pass });
   if (failure !== undefined) throw failure;
   return pass?.isWell === false ? EXIT.failed : EXIT.ok;
-};
+}
 
 /** The change is made, and its way back is the editor's. */
 function warnOfUndo(error: unknown): void {

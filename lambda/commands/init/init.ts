@@ -1,6 +1,7 @@
 /** `pemfleet init`: finds HAProxy, writes pemfleet.yaml and agent.yaml, and fits the lines that HAProxy lacks into its configuration. */
 import { existsSync } from 'node:fs';
 import { parseConfig } from '../../config/yaml.ts';
+import { aloneAtSetup } from '../../init/apply/alone.ts';
 import { readState } from '../../init/apply/file-change.ts';
 import { finishRuns, hasUnfinished } from '../../init/apply/finish.ts';
 import { HalfDone, putRun, type RunResult, TakenBack } from '../../init/apply/put.ts';
@@ -18,19 +19,17 @@ import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { collectAnswers, hasAnswers } from './answers.ts';
 import { askYes, isTerminal } from './ask.ts';
-import { refuseWithoutRights, serviceUser, withCommandLine } from './rights.ts';
+import { refuseWithoutRights, reportFailed, serviceUser, withCommandLine } from './rights.ts';
 import { discoveryText, setupText } from './text.ts';
 import { undoInit } from './undo.ts';
 
 export const initCommand: Command = async (values) => {
   try {
-    return values.undo ? await undoInit(values) : await init(values);
+    return await aloneAtSetup(values, () => (values.undo ? undoInit(values) : init(values)));
   } catch (error) {
     if (!(error instanceof Unplannable || error instanceof TakenBack || error instanceof HalfDone))
       throw withCommandLine('init', error);
-    if (values.json) printJson({ version: 1, result: 'failed', error: { message: error.message } });
-    printToStderr(`${error.message}\n`);
-    return EXIT.failed;
+    return reportFailed(values, error);
   }
 };
 

@@ -7,6 +7,9 @@ import { type Account, accountNamed, accountOf } from '#common/user/accounts.ts'
 import { WrongUser } from '#common/user/wrong-user.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { Unplannable } from '../../init/plan/haproxy-config.ts';
+import { printJson, printToStderr } from '../command.ts';
+import type { CommandValues } from '../line/options.ts';
+import { EXIT } from '../output.ts';
 
 /** @throws WrongUser with the command line that has the rights */
 export function refuseWithoutRights(command: 'init' | 'go-live' | 'adopt', configFile: string): void {
@@ -49,4 +52,11 @@ export function serviceUser(uid: number): Account {
   throw new Unplannable(
     'wanted the system user pemfleet, which the packages make, saw none: useradd --system --home-dir /var/lib/pemfleet --shell /usr/sbin/nologin pemfleet',
   );
+}
+
+/** What says in its own words what is to be done. @returns the exit status */
+export function reportFailed({ json }: CommandValues, { message }: Error): number {
+  if (json) printJson({ version: 1, result: 'failed', error: { message } });
+  printToStderr(`${message}\n`);
+  return EXIT.failed;
 }

@@ -291,7 +291,10 @@ export function configuredFleets({
 }
 
 /** Certificates that are configured for a fleet. */
-export function specsOfFleet(specs: readonly CertificateSpec[], fleet: FleetName): CertificateSpec[] {
+export function specsOfFleet<T extends Pick<CertificateSpec, 'fleets'>>(
+  specs: readonly T[],
+  fleet: FleetName,
+): T[] {
   return specs.filter(({ fleets }) => fleets.includes(fleet));
 }
 

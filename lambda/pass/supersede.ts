@@ -1,7 +1,7 @@
 /**
- * What becomes of certificates that are published and not configured: one whose names are all proved with configured certificates, on every
- * living host, ends by itself, and so does one that every living host holds as ended. All others stay until they expire, or an operator
- * withdraws them; each pass says so.
+ * What becomes of certificates that are published and not configured: one whose names are all proved with others (configured, or issued
+ * later), on every living host, ends by itself, and so does one that every living host holds as ended. All others stay until they expire,
+ * or an operator withdraws them; each pass says so.
  */
 import { inParallel } from '#common/in-parallel.ts';
 import { leafNamesOf, parse } from '#contract/combined-pem.ts';
@@ -24,7 +24,14 @@ import { type OwnHead, type ReadManifest, version1Etag } from '../publication/re
 import type { TrustedCertificates } from '../trusted/in-force.ts';
 import { mayReplaceTrusted } from '../trusted/refused-ca.ts';
 import type { Survey } from './survey.ts';
-import { type Coverage, coverageOf, type UnconfiguredCertificate, unconfiguredIn } from './unconfigured.ts';
+import {
+  type Coverage,
+  coverageOf,
+  preferredTo,
+  type Successor,
+  type UnconfiguredCertificate,
+  unconfiguredIn,
+} from './unconfigured.ts';
 
 /** Names and hosts in one outcome. */
 const MAX_NAMED = 20;
@@ -32,7 +39,6 @@ const MAX_NAMED = 20;
 const MIN_READ_MS = 30_000;
 /** Ended at the same time: they share commits. */
 const CONCURRENCY = 16;
-const NONE: ReadonlySet<string> = new Set();
 
 type Source = PublishedFleets & Pick<Survey, 'hosts' | 'trusted'>;
 
@@ -124,26 +130,29 @@ export class FleetProofs {
   readonly #pass: Pass;
   readonly #read: ReadManifest;
   readonly #trusted: TrustedCertificates;
+  readonly #unconfigured: readonly UnconfiguredCertificate[];
   #hosts: Promise<FleetHosts> | undefined;
 
   constructor(pass: Pass, read: ReadManifest, trusted: TrustedCertificates) {
     this.#pass = pass;
     this.#trusted = trusted;
     this.#read = read;
+    this.#unconfigured = unconfiguredIn(pass.config.certificates, read.manifest);
   }
 
   /** @throws BucketError, ContractError, PemRejected */
   async decide(certificate: UnconfiguredCertificate): Promise<UnconfiguredOutcome> {
     const { entry } = certificate;
     if (entry.issued.origin === 'imported') return outcomeOfKept(certificate, 'imported');
-    const first = this.#cover(entry.identifiers);
+    const successors = this.#successorsOf(certificate);
+    const first = this.#cover(entry.identifiers, successors);
     if (first.uncovered.length > 0) return uncovered(certificate, first);
     const { now, deadline } = this.#pass.timing;
     if (deadline.getTime() - now().getTime() < MIN_READ_MS) return outcomeOfKept(certificate, 'out-of-time');
     const names = await this.#namesOf(certificate);
-    const all = this.#cover(names);
+    const all = this.#cover(names, successors);
     if (all.uncovered.length > 0) return uncovered(certificate, all);
-    const coverage = this.#cover(names, await this.#unfitFor(certificate));
+    const coverage = this.#cover(names, await this.#fitFor(certificate, successors));
     if (coverage.uncovered.length > 0) {
       return { ...uncovered(certificate, coverage), reason: 'trusted-in-force' };
     }
@@ -160,18 +169,29 @@ export class FleetProofs {
     return { ...outcomeOfKept(certificate, 'not-proved'), by, hosts: hosts.slice(0, MAX_NAMED) };
   }
 
-  #cover(names: readonly string[], unfit: ReadonlySet<string> = NONE): Coverage {
-    const { config, timing } = this.#pass;
-    const specs = config.certificates.filter(({ name }) => !unfit.has(name));
-    return coverageOf(names, specs, this.#read.manifest, timing.now());
+  #cover(names: readonly string[], successors: readonly Successor[]): Coverage {
+    return coverageOf(names, successors, this.#read.manifest, this.#pass.timing.now());
   }
 
-  /** Configured certificates that browsers do not trust take no place of one that they do: names. */
-  async #unfitFor(certificate: UnconfiguredCertificate): Promise<ReadonlySet<string>> {
-    if (!(await this.#trusted.has(certificate))) return NONE;
+  /** The configured first: they are renewed. */
+  #successorsOf(certificate: UnconfiguredCertificate): Successor[] {
+    const { fleet } = this.#read.manifest;
+    return [
+      ...specsOfFleet(this.#pass.config.certificates, fleet),
+      ...preferredTo(certificate, this.#unconfigured),
+    ];
+  }
+
+  /** Certificates that browsers do not trust take no place of one that they do. */
+  async #fitFor(
+    certificate: UnconfiguredCertificate,
+    successors: readonly Successor[],
+  ): Promise<readonly Successor[]> {
+    if (!(await this.#trusted.has(certificate))) return successors;
     const { fleet, certificates } = this.#read.manifest;
-    const unfit = new Set<string>();
-    for (const { name, identifiers } of specsOfFleet(this.#pass.config.certificates, fleet)) {
+    const fit: Successor[] = [];
+    for (const successor of successors) {
+      const { name, identifiers } = successor;
       const entry = certificates[name];
       const isNeeded = identifiers.some((held) =>
         certificate.entry.identifiers.some((one) => coversName(held, one)),
@@ -179,9 +199,9 @@ export class FleetProofs {
       if (entry === undefined || !isNeeded) continue;
       const { directoryUrl } = acmeOriginOf(entry) ?? {};
       const isMeant = directoryUrl !== undefined && mayReplaceTrusted(this.#pass, directoryUrl);
-      if (!isMeant && !(await this.#trusted.has({ fleet, name, entry }))) unfit.add(name);
+      if (isMeant || (await this.#trusted.has({ fleet, name, entry }))) fit.push(successor);
     }
-    return unfit;
+    return fit;
   }
 
   /** Those it was ordered with, and those in its leaves: a CA may have added one. */

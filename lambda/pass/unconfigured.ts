@@ -1,6 +1,6 @@
 /**
  * Published certificates that the configuration does not name any more, or not for this fleet. Absence is no order: each stays served
- * until an operator withdraws it or it expires, unless configured certificates have taken its place on every host. Pure.
+ * until an operator withdraws it or it expires, unless others have taken its place on every host. Pure.
  */
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { Manifest, ManifestEntry } from '#contract/manifest.ts';
@@ -15,7 +15,7 @@ export interface UnconfiguredCertificate {
 
 /** What covers the names of a certificate that is not configured. */
 export interface Coverage {
-  /** The configured certificates that are needed for it, with what is published of them. */
+  /** The certificates that are needed for it, with what is published of them. */
   by: ReadonlyMap<CertificateName, ManifestEntry>;
   /** Names that none of them covers: while there is one, the certificate stays. */
   uncovered: string[];
@@ -34,13 +34,51 @@ export function unconfiguredIn(
   });
 }
 
+/** What may take the place of another: as configured, or as published. */
+export type Successor = Pick<CertificateSpec, 'name' | 'identifiers' | 'haproxy' | 'fleets'>;
+
+/**
+ * Certificates that the configuration does not name either, and that hosts prefer to this one: they were issued later (the agent's
+ * desired/overlap.ts), are valid for as long, and have each kind of key that it has. For the names that they share, nobody gets this one.
+ * @returns the last issued first
+ */
+export function preferredTo(
+  { name, entry }: Pick<UnconfiguredCertificate, 'name' | 'entry'>,
+  unconfigured: readonly UnconfiguredCertificate[],
+): Successor[] {
+  return unconfigured
+    .filter((other) => other.name !== name && isPreferred(other.entry, entry))
+    .sort((a, b) => first(issuedAt(b.entry)) - first(issuedAt(a.entry)))
+    .map((other) => ({
+      ...{ name: other.name, fleets: [other.fleet] },
+      ...{ identifiers: other.entry.identifiers, haproxy: other.entry.haproxy },
+    }));
+}
+
+/** By the dates alone: of two certificates never each is preferred to the other. */
+function isPreferred(entry: ManifestEntry, before: ManifestEntry): boolean {
+  const kinds = new Set(entry.pems.map(kindOfKey));
+  return (
+    first(issuedAt(entry)) > last(issuedAt(before)) &&
+    first(expiresAt(entry)) >= last(expiresAt(before)) &&
+    before.pems.every((pem) => kinds.has(kindOfKey(pem)))
+  );
+}
+
+const issuedAt = ({ pems }: ManifestEntry) => pems.map(({ notBefore }) => Date.parse(notBefore));
+const expiresAt = ({ pems }: ManifestEntry) => pems.map(({ notAfter }) => Date.parse(notAfter));
+const first = (times: number[]) => Math.min(...times);
+const last = (times: number[]) => Math.max(...times);
+/** HAProxy chooses between the two by what a client can do. */
+const kindOfKey = ({ keyType }: ManifestEntry['pems'][number]) => (keyType.startsWith('rsa') ? 'rsa' : 'ec');
+
 /**
  * Names count that a successor is configured for and published with: one of the two alone may be gone tomorrow, or not be there yet.
  * @param names of the certificate that may go: those it was ordered with, and those in its leaf
  */
 export function coverageOf(
   names: readonly string[],
-  specs: readonly CertificateSpec[],
+  specs: readonly Successor[],
   { fleet, certificates }: Manifest,
   now: Date,
 ): Coverage {
@@ -63,7 +101,7 @@ function isValid({ pems }: ManifestEntry, now: Date): boolean {
   return pems.every(({ notBefore, notAfter }) => now >= new Date(notBefore) && now < new Date(notAfter));
 }
 
-function isServedBy(name: string, { identifiers, haproxy }: CertificateSpec, entry: ManifestEntry): boolean {
+function isServedBy(name: string, { identifiers, haproxy }: Successor, entry: ManifestEntry): boolean {
   const isHeld = [identifiers, entry.identifiers].every((held) => held.some((one) => coversName(one, name)));
   return isHeld && isListed(name, haproxy?.sniFilters ?? []);
 }

@@ -53,6 +53,8 @@ export class Campaign {
   /** By name, as it was configured last. */
   readonly #everConfigured = new Map<string, ConfiguredCertificate>();
   readonly #withdrawn = new Set<string>();
+  /** Published and not configured, and their PEMs are lost: nobody can see that others have all of their names. */
+  readonly #unreadable = new Set<string>();
   readonly #weights: Readonly<Record<string, number>>;
   #names = 0;
   handshakes = 0;
@@ -121,6 +123,12 @@ export class Campaign {
     });
     if (told() > before && existsSync(this.#recoveryFile)) result = await recoverAndPass();
     if (result.error !== undefined) throw result.error;
+    for (const { fleet, certificate, result: kind, reason, by = [], hosts = [] } of result.unconfigured ??
+      []) {
+      this.story.push(`  ${fleet}/${certificate} ${kind}: ${[reason, ...by, ...hosts].join(' ')}`);
+      if (reason === 'unreadable') this.#unreadable.add(certificate);
+      else this.#unreadable.delete(certificate);
+    }
     if (!existsSync(this.#recoveryFile)) await issuer.nameRecoveryKey(this.#recoveryFile);
   }
 
@@ -176,6 +184,22 @@ export class Campaign {
     }
   }
 
+  /** Of two that have the same names and are not configured, one that cannot end by itself: hosts ask the operator to take it out. */
+  async #takeOut(): Promise<void> {
+    const statuses = await Promise.all(this.scene.hosts.map((host) => host.status()));
+    const asked = statuses.flatMap(({ files }) =>
+      files.flatMap(({ certificate, error }) =>
+        error?.code === 'ERR_HANDSHAKE_OVERLAP' ? [certificate] : [],
+      ),
+    );
+    for (const name of new Set(asked.filter((one) => this.#unreadable.has(one)))) {
+      this.story.push(`  take-out ${name}`);
+      await this.scene.issuer.command(['withdraw', name, '--yes']);
+      // Its names go on being answered: the other one has them.
+      await this.step('pass');
+    }
+  }
+
   /** An operation that can be done now, chosen by the seed. */
   nextOperation(): string {
     const names = Object.entries(KINDS).flatMap(([name, { weight }]) => {
@@ -196,6 +220,7 @@ export class Campaign {
     for (let round = 0; round < LAST_ROUNDS; round += 1) {
       await this.step('pass');
     }
+    await this.#takeOut();
     await assertAgreement(this.scene);
   }
 }

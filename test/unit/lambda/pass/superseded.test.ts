@@ -16,17 +16,28 @@ import { after, noon } from '../../../support/clock.ts';
 import { DIRECTORY_URL, fleet, makeEntry, makeHostStatus } from '../../../support/issuer/documents.ts';
 import { passOver } from '../../../support/issuer/pass.ts';
 import { readPublished, testPublisher } from '../../../support/issuer/signing.ts';
-import { createPki } from '../../../support/parts/pki.ts';
+import { createPki, type LeafOptions, type Pki } from '../../../support/parts/pki.ts';
 
 const pki = await createPki();
 const old = fleetName.parse('old');
 const dates = { notBefore: after(noon, -30 * DAY_MS), notAfter: after(noon, 60 * DAY_MS) };
 
+interface Later extends Pick<LeafOptions, 'keyType'> {
+  /** Than the others were issued. */
+  later?: number;
+}
+
 async function stage() {
   const bucket = memoryBucket(() => noon);
   const pems = new Map<string, string>();
-  const publish = async (name: string, names: string[], of: FleetName = fleet, by = pki) => {
-    const { combined } = await by.issue({ names, ...dates });
+  const publish = async (
+    name: string,
+    names: string[],
+    ...[of = fleet, by = pki, { later = 0, keyType = 'ec-p256' } = {}]: [FleetName?, Pki?, Later?]
+  ) => {
+    const notBefore = after(dates.notBefore, later);
+    const notAfter = after(dates.notAfter, later);
+    const { combined } = await by.issue({ names, notBefore, notAfter, keyType });
     const { publishedAt, issued } = makeEntry();
     const entry = makeEntry({ ...entryFor(combined, names), publishedAt, issued });
     const sha256 = entry.pems[0]?.sha256 ?? '';
@@ -86,6 +97,67 @@ test('A5: identifiers in another order: the old name ends by itself once every h
   );
   assert.deepEqual(after.events.fieldsOf('certificate.superseded').length, 1);
   assert.ok(after.changed.includes(fleet));
+});
+
+/** Two certificates of these names, published one after the other, and neither is configured. */
+async function twoUnconfigured(older: string[], newer: string[], changes: Later = {}) {
+  const { publish, report, pass, manifest } = await stage();
+  await publish('older', older);
+  await publish('newer', newer, fleet, pki, { later: DAY_MS, ...changes });
+  await publish('a.test', ['a.test']);
+  await report('lb1', ['older', 'newer', 'a.test']);
+  return {
+    report,
+    manifest,
+    pass: (options?: PassOptions) => pass([{ identifiers: ['a.test'] }], options),
+  };
+}
+
+test('renamed, then taken out of the configuration before the first name has ended: it ends nonetheless, behind the newer one', async () => {
+  const { report, pass, manifest } = await twoUnconfigured(['b.test'], ['b.test', 'www.test']);
+  await report('lb2', ['older', 'a.test']);
+
+  const before = await pass();
+  await report('lb2', ['older', 'newer', 'a.test']);
+  const { unconfigured } = await pass();
+
+  assert.deepEqual(before.unconfigured, [
+    'default/newer kept: not-covered',
+    'default/older kept: not-proved',
+  ]);
+  assert.deepEqual(unconfigured, ['default/newer kept: not-covered', 'default/older superseded: superseded']);
+  const { certificates, tombstones } = await manifest();
+  assert.deepEqual(Object.keys(certificates).sort(), ['a.test', 'newer']);
+  assert.deepEqual(tombstones[certificate('older')]?.by, ['newer']);
+});
+
+test('of two that nobody configures, the older one stays for a name and for a kind of key that the newer one does not have', async () => {
+  for (const stays of [
+    await twoUnconfigured(['b.test', 'www.test'], ['b.test']),
+    await twoUnconfigured(['b.test'], ['b.test'], { keyType: 'rsa-2048' }),
+  ]) {
+    const { unconfigured } = await stays.pass();
+
+    assert.deepEqual(unconfigured, ['default/newer kept: not-covered', 'default/older kept: not-covered']);
+  }
+});
+
+test('of three that nobody configures, both older ones end behind the newest', async () => {
+  const { publish, report, pass, manifest } = await stage();
+  for (const [day, name] of ['first', 'second', 'third'].entries()) {
+    await publish(name, ['b.test'], fleet, pki, { later: day * DAY_MS });
+  }
+  await publish('a.test', ['a.test']);
+  await report('lb1', ['first', 'second', 'third', 'a.test']);
+
+  await pass([{ identifiers: ['a.test'] }]);
+
+  const { certificates, tombstones } = await manifest();
+  assert.deepEqual(Object.keys(certificates).sort(), ['a.test', 'third']);
+  assert.deepEqual(
+    ['first', 'second'].map((name) => tombstones[certificate(name)]?.by),
+    [['third'], ['third']],
+  );
 });
 
 test('a certificate that browsers trust does not end because one that they do not trust has its names, unless that is meant', async () => {

@@ -11,6 +11,7 @@ import { after, test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { hostName, layout } from '#contract/layout.ts';
+import { MAX_STATUS_BYTES } from '#contract/limits.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import { openBucket } from '#storage/open.ts';
 import { Publisher } from '../../lambda/publication/publisher.ts';
@@ -35,8 +36,8 @@ import { makeTempDir } from '../support/temp-dir.ts';
 import { program } from './aws-stage.ts';
 import { type Invocation, invoke } from './invoke.ts';
 
-/** By hand: `PEMFLEET_LARGE_STATUS=150000000 npx tsx test/run.ts e2e hostile`. */
-const LARGE = Number(process.env['PEMFLEET_LARGE_STATUS'] ?? 20_000_000);
+/** In the place of a status, and in one of its texts. */
+const [LARGE, LONG] = [150_000_000, 20_000_000];
 const [ISSUER_MB, AGENT_MB] = [256, 144];
 const BUCKET = 'certs';
 const tmp = makeTempDir();
@@ -126,23 +127,29 @@ const HOSTILE: [host: string, code: string, plant: (aws: Aws, host: string) => u
 test('issuer: green, with metrics and the names of hosts, below 256 MB, whatever hosts report', async (t) => {
   write('i-0good', statusOf('i-0good'));
   for (const [host, , plant] of HOSTILE) plant(aws, host);
-  // Six at once: their manifest was copied into the issuer's own book.
-  const six = Array.from({ length: 6 }, (_, index) => `i-0six${index}`);
-  for (const host of six) write(host, statusOf(host, { manifest: 'x'.repeat(LARGE / 8) }));
+  // Six at once: their manifest was copied into the issuer's own book. A status, a text in it and a manifest have a limit each.
+  const long = [
+    ...['i-0six0', 'i-0six1'].map((host) => [host, 'ERR_BUCKET_SIZE', LONG] as const),
+    ...['i-0six2', 'i-0six3'].map((host) => [host, 'ERR_STATUS_SCHEMA', MAX_STATUS_BYTES - 1000] as const),
+    ...['i-0six4', 'i-0six5'].map((host) => [host, 'ERR_STATUS_SCHEMA', 60_000] as const),
+  ];
+  for (const [host, , size] of long) write(host, statusOf(host, { manifest: 'x'.repeat(size) }));
 
   const first = await pass();
-  for (const host of six) aws.s3.remove(BUCKET, layout.status(fleet, hostName.parse(host)));
+  for (const [host] of long) aws.s3.remove(BUCKET, layout.status(fleet, hostName.parse(host)));
   const second = await pass();
 
   for (const [invocation, unreadable] of [
-    [first, HOSTILE.length + six.length],
+    [first, HOSTILE.length + long.length],
     [second, HOSTILE.length],
   ] as const) {
     assert.equal(invocation.errorType, undefined, invocation.errorMessage);
     assert.equal(figures(invocation)['RunFinished'], 1);
     assert.equal(figures(invocation)['HostsBehind'], unreadable);
     const said = JSON.stringify(invocation.log.find(({ message }) => message === 'status.unreadable'));
-    for (const [host, code] of HOSTILE) assert.ok(said.includes(`"${host}: ${code}"`), `${host} in ${said}`);
+    for (const [host, code] of [...HOSTILE, ...(invocation === first ? long : [])]) {
+      assert.ok(said.includes(`"${host}: ${code}"`), `${host} in ${said}`);
+    }
     const peak = peakMbOf(invocation.stderr);
     t.diagnostic(`issuer: ${peak.toFixed()} MB`);
     assert.ok(peak < ISSUER_MB, `${peak} MB`);

@@ -219,7 +219,7 @@ async function connect(
   const trustAnchors = caFile === undefined ? undefined : await readText(caFile, 'no trust anchors (caFile)');
   const hmacKey =
     externalAccountBinding && (await readText(externalAccountBinding.hmacKeyFile, 'no HMAC key')).trim();
-  const { exchange, close } = createTransport({
+  const { exchange, allowsPrivate, close } = createTransport({
     userAgent: `pemfleet/${PEMFLEET_VERSION}`,
     remainingMs: () => remainingMs(timing),
     ca: trustAnchors,
@@ -227,7 +227,7 @@ async function connect(
     isPrivate: isPrivateCa(known.settings),
   });
   const { now, sleep } = timing;
-  return { ca: openCa({ ...known, exchange, now, sleep, hmacKey }), close };
+  return { ca: openCa({ ...known, exchange, now, sleep, hmacKey }, allowsPrivate), close };
 }
 
 async function readText(file: string, what: string): Promise<string> {

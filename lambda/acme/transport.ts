@@ -46,7 +46,14 @@ export type Transport = (
 const TIMEOUT_MS = 20 * SECOND_MS;
 const MAX_BYTES = 1_048_576;
 
-export function createTransport(options: TransportOptions): { exchange: Transport; close: () => void } {
+export interface OpenTransport {
+  exchange: Transport;
+  /** Whether what the CA names may be in a private network: as configured, or as the directory's address has shown. */
+  allowsPrivate: () => boolean;
+  close: () => void;
+}
+
+export function createTransport(options: TransportOptions): OpenTransport {
   const { ca, userAgent, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: 10, ca });
   const reach = reachOf(options);
@@ -83,7 +90,7 @@ export function createTransport(options: TransportOptions): { exchange: Transpor
       throw unreachable(method, url, signal.aborted ? timeoutMs : undefined, error);
     }
   };
-  return { exchange, close: () => agent.destroy() };
+  return { exchange, allowsPrivate: () => reach?.allowsPrivate ?? true, close: () => agent.destroy() };
 }
 
 /** A CA in a private network names what is there, too: its certificate has shown that it is the one that is configured. */

@@ -7,10 +7,13 @@ import { getRenewalInfo, type RenewalInfo } from '../acme/renewal-info.ts';
 import type { AcmeSettings } from '../config/acme.ts';
 import { type CaOptions, forgetAccountUrl, openAccount, readStoredAccount } from './account.ts';
 import { type AccountAt, earlierAccounts } from './change-account.ts';
+import { isPrivateCa } from './private-ca.ts';
 
 export interface Ca {
   settings: AcmeSettings;
   directory: () => Promise<Directory>;
+  /** Whether its certificates may name addresses of a private network; asks for the directory where only its address can say so. */
+  allowsPrivate: () => Promise<boolean>;
   /** Asked now, with the time of the CA's answer (header Date). */
   freshDirectory: () => Promise<{ date: string | undefined }>;
   /** As it is stored; undefined: none is registered, as far as the bucket knows. Registers and writes nothing. */
@@ -33,7 +36,8 @@ export interface Ca {
 /** The configured CAs, by directory URL, the preferred one first. */
 export type Cas = ReadonlyMap<string, Ca>;
 
-export function openCa(options: CaOptions): Ca {
+/** @param mayBePrivate as the transport has seen the directory's address until now */
+export function openCa(options: CaOptions, mayBePrivate: () => boolean = () => false): Ca {
   const { exchange, now, settings } = options;
   let directory: Promise<Directory> | undefined;
   let account: Promise<AcmeClient> | undefined;
@@ -43,6 +47,7 @@ export function openCa(options: CaOptions): Ca {
   return {
     settings,
     directory: readOnce,
+    allowsPrivate: async () => isPrivateCa(settings) ?? (await readOnce().then(mayBePrivate)),
     freshDirectory: async () => {
       const { headers } = await exchange('GET', settings.directoryUrl);
       return { date: headers['date'] };

@@ -10,4 +10,10 @@ export class OcspRejected extends Error {
 export class OcspUnreachable extends Error {
   override name = 'OcspUnreachable';
   readonly code = 'ERR_OCSP_UNREACHABLE';
+  /** It was not asked, because it is in a private network. */
+  readonly isPrivate: boolean;
+  constructor(message: string, isPrivate = false) {
+    super(message);
+    this.isPrivate = isPrivate;
+  }
 }

@@ -29,7 +29,7 @@ export async function fetchResponse(
   const body = await post(exchange, signal).catch((error: unknown) => {
     const seen = signal.aborted ? `no whole answer within ${TIMEOUT_MS} ms` : textOf(error);
     // Without the cause: its text stands here already.
-    throw new OcspUnreachable(`${url}: ${seen}`);
+    throw new OcspUnreachable(`${url}: ${seen}`, error instanceof OutOfReach && error.isAllowable);
   });
   return { ...readResponse(body, asked), body };
 }

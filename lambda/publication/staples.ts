@@ -12,6 +12,7 @@ import { configuredCas } from '../config/acme.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { OcspUnreachable } from '../ocsp/errors.ts';
 import { fetchResponse } from '../ocsp/fetch.ts';
+import type { OcspQuestion } from '../ocsp/question.ts';
 import type { Pass } from '../pass.ts';
 import { newestEntry, readPem } from './entry.ts';
 import type { PemText, PublishedFleets } from './publisher.ts';
@@ -44,7 +45,7 @@ interface StapledPart {
 
 /** Fetches and publishes the staples that are due; none in a dry run. */
 export async function refreshStaples(
-  pass: Pick<Pass, 'bucket' | 'config' | 'log' | 'options' | 'timing'>,
+  pass: Pick<Pass, 'bucket' | 'config' | 'log' | 'options' | 'timing'> & Partial<Pick<Pass, 'cas'>>,
   { lostPems = new Set(), manifests, publishers }: PublishedFleets,
   { specs, unconfigured = [] }: StapledPart,
 ): Promise<Staples> {
@@ -100,15 +101,18 @@ export class StapleFetcher {
   readonly #lost: ReadonlySet<string>;
   /** Of certificates that were imported: their CA is none of the configuration, and whoever sold them has written the address. */
   readonly #allowsImported: boolean;
+  /** Asked where the configuration does not say where a CA is; absent: nobody asks. */
+  readonly #cas: Pass['cas'] | undefined;
 
   /** @param lostKeys of published objects that are gone: such a staple is fetched again */
   constructor(
-    { config, log, timing }: Pick<Pass, 'config' | 'log' | 'timing'>,
+    { cas, config, log, timing }: Pick<Pass, 'config' | 'log' | 'timing'> & Partial<Pick<Pass, 'cas'>>,
     lostKeys: ReadonlySet<string> = new Set(),
   ) {
-    const cas = configuredCas(config);
-    this.#allowsImported = cas.some(({ allowPrivate }) => allowPrivate === true);
-    this.#private = new Set(cas.filter(isPrivateCa).map(({ directoryUrl }) => directoryUrl));
+    const settings = configuredCas(config);
+    this.#cas = cas;
+    this.#allowsImported = settings.some(({ allowPrivate }) => allowPrivate === true);
+    this.#private = new Set(settings.filter(isPrivateCa).map(({ directoryUrl }) => directoryUrl));
     this.#log = log;
     this.#timing = timing;
     this.#lost = new Set([...lostKeys].flatMap((key) => /\.([0-9a-f]{64})\.ocsp$/.exec(key)?.[1] ?? []));
@@ -136,7 +140,7 @@ export class StapleFetcher {
     const { pems } = entry;
     const origin = acmeOriginOf(entry);
     const allowsPrivate = origin ? this.#private.has(origin.directoryUrl) : this.#allowsImported;
-    const ca = { certificate: name, allowsPrivate };
+    const ca = { certificate: name, allowsPrivate, directoryUrl: origin?.directoryUrl };
     const stapled = { pems: [...pems], texts: [...texts] };
     for (const [index, pem] of pems.entries()) {
       const text = texts[index];
@@ -149,9 +153,24 @@ export class StapleFetcher {
     return stapled;
   }
 
+  /** A CA that is known by a host name alone shows by its own answer that it is in a private network, as for the URLs of its orders. */
+  async #ask(
+    url: string,
+    question: OcspQuestion,
+    { allowsPrivate, directoryUrl = '' }: Omit<IssuingCa, 'certificate'>,
+  ) {
+    return fetchResponse(url, question, allowsPrivate).catch(async (error: unknown) => {
+      const isRefused = error instanceof OcspUnreachable && error.isPrivate && !allowsPrivate;
+      const ca = isRefused ? this.#cas?.get(directoryUrl) : undefined;
+      // One that gives no answer has shown nothing.
+      if (!(await ca?.allowsPrivate().catch(() => false))) throw error;
+      return fetchResponse(url, question, true);
+    });
+  }
+
   /** @returns undefined if there is no response that is good and newer than the one before */
   async #fetch(
-    { certificate, allowsPrivate }: { certificate: CertificateName; allowsPrivate: boolean },
+    { certificate, ...ca }: IssuingCa,
     { ocspUrl: url = '', serial, sha256, ocsp: old }: PemRef,
     { text }: PemText,
   ): Promise<Staple | undefined> {
@@ -163,7 +182,7 @@ export class StapleFetcher {
         throw new TypeError('a published PEM without its issuer');
       }
       const question = { leaf, issuer, now: this.#timing.now() };
-      const { status, body, ...times } = await fetchResponse(url, question, allowsPrivate);
+      const { status, body, ...times } = await this.#ask(url, question, ca);
       if (status === 'revoked') {
         this.#revoked.add(sha256);
         this.#log('ocsp.revoked', { certificate, serial });
@@ -182,6 +201,15 @@ export class StapleFetcher {
       return undefined;
     }
   }
+}
+
+/** Whose certificate it is. */
+interface IssuingCa {
+  certificate: CertificateName;
+  /** As far as the configuration says. */
+  allowsPrivate: boolean;
+  /** Absent: the certificate was imported. */
+  directoryUrl: string | undefined;
 }
 
 function stapledCertificateOf(

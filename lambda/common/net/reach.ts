@@ -18,11 +18,13 @@ export interface Reach {
  */
 export class OutOfReach extends Error {
   override name = 'OutOfReach';
-  /** @param isAllowable with `acme.allowPrivate` it would be asked */
+  /** With `acme.allowPrivate` it would be asked. */
+  readonly isAllowable: boolean;
   constructor(seen: string, isAllowable = false) {
     super(
       `not asked: ${seen}${isAllowable ? '; a CA of a private network needs acme.allowPrivate: true' : ''}`,
     );
+    this.isAllowable = isAllowable;
   }
 }
 

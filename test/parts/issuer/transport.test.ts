@@ -21,7 +21,7 @@ async function serve(
   const server = createServer({ key: combined, cert: combined }, listener);
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
-  const { exchange, close } = createTransport({
+  const { exchange, allowsPrivate, close } = createTransport({
     userAgent: 'pemfleet/test',
     ca: pki.rootPem,
     timeoutMs: 5_000,
@@ -35,7 +35,7 @@ async function serve(
   });
   const address = server.address();
   const url = `https://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/x`;
-  return { url, exchange, close };
+  return { url, exchange, allowsPrivate, close };
 }
 
 test('an exchange is a request with our name, and the answer as it came', async (t) => {
@@ -254,8 +254,10 @@ test('a CA of a private network may name what is there, but no metadata service'
     ...{ port, directoryUrl: `https://127.0.0.1:${port}/directory` },
   });
   await assert.rejects(shown.exchange('GET', shown.url), /not asked/);
+  assert.equal(shown.allowsPrivate(), false);
   assert.equal((await shown.exchange('GET', `https://127.0.0.1:${port}/directory`)).status, 200);
   assert.equal((await shown.exchange('GET', shown.url)).status, 200);
+  assert.equal(shown.allowsPrivate(), true);
 
   // acme.allowPrivate: false says that it may not, wherever it is.
   const other = await freePort();

@@ -8,6 +8,8 @@ import { pathToFileURL } from 'node:url';
 import { MINUTE_MS } from '#common/time.ts';
 import { certificateName, layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
+import { NoAcmeAnswer } from '../../../lambda/acme/problem.ts';
+import type { Ca, Cas } from '../../../lambda/ca/ca.ts';
 import type { CertificateSpec } from '../../../lambda/config/config.ts';
 import { decide } from '../../../lambda/pass/due.ts';
 import { createPublishers } from '../../../lambda/publication/publisher.ts';
@@ -39,9 +41,9 @@ after(() => responder.stop());
 async function stage(
   t: { after(work: () => void): void },
   ocspUrl: string | undefined,
-  given: { allowPrivate?: boolean | undefined; issued?: object } = { allowPrivate: true },
+  given: { allowPrivate?: boolean | undefined; issued?: object; cas?: Cas } = { allowPrivate: true },
 ) {
-  const { allowPrivate, issued } = given;
+  const { allowPrivate, issued, cas } = given;
   const dir = tempDir(t);
   const pki = await createPki();
   const bucket = await openBucket(pathToFileURL(join(dir, 'bucket')).href);
@@ -66,7 +68,7 @@ async function stage(
     const acme = { directoryUrl: 'https://ca.test/dir', termsOfServiceAgreed: true, allowPrivate };
     const config = makeConfig([{ identifiers: ['shop.test'] }], { acme });
     const log = (event: string) => events.push(event);
-    const deps = { bucket, config, options: {}, timing, log };
+    const deps = { bucket, config, options: {}, timing, log, ...(cas && { cas }) };
     return refreshStaples(deps, { lostPems, manifests, publishers }, { specs: [spec] });
   };
   const published = async () => {
@@ -133,6 +135,27 @@ test('an imported certificate names no private address, unless the configuration
     assert.equal((await pass()).isPublished, allowPrivate === true);
     assert.deepEqual(events, [allowPrivate ? 'ocsp.fetched' : 'ocsp.failed']);
     assert.equal(responder.requests, allowPrivate ? 1 : 0);
+  }
+});
+
+test('a CA that is known by a host name alone names private addresses if its directory has answered from one', async (t) => {
+  const directoryUrl = 'https://ca.test/dir';
+  const rows: [says: string, allows: () => Promise<boolean>][] = [
+    ['from a private network', async () => true],
+    ['from a public address', async () => false],
+    ['no answer', () => Promise.reject(new NoAcmeAnswer('ECONNREFUSED'))],
+  ];
+  for (const [says, allowsPrivate] of rows) {
+    const cas = new Map([[directoryUrl, { allowsPrivate } as Ca]]);
+    const { events, pass } = await stage(t, responder.url, { cas });
+    const isAsked = says === 'from a private network';
+
+    assert.equal((await pass()).isPublished, isAsked, says);
+    assert.deepEqual(
+      [events, responder.requests],
+      isAsked ? [['ocsp.fetched'], 1] : [['ocsp.failed'], 0],
+      says,
+    );
   }
 });
 

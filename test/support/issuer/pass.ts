@@ -43,6 +43,7 @@ export function unreachableCa(): Ca {
   return {
     settings,
     directory: fail,
+    allowsPrivate: fail,
     freshDirectory: fail,
     storedAccount: fail,
     account: fail,

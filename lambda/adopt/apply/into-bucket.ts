@@ -1,14 +1,16 @@
 /** What is adopted gets into the bucket: the accounts of the old client, and each certificate as HAProxy serves it. Nothing is ordered. */
 import { once } from '#common/once.ts';
 import { serializeDocument } from '#contract/document.ts';
-import { fleetName, layout } from '#contract/layout.ts';
+import { type CertificateName, fleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { UntrustedIssuer } from '../../acme/problem.ts';
 import type { AuditTrail } from '../../audit/trail.ts';
 import { readAccountRecord } from '../../ca/account-record.ts';
 import { readHolds } from '../../hold/holds.ts';
 import { Holds } from '../../hold/in-force.ts';
 import { judgeTrust, refuseHeldImport, refuseWorse } from '../../import/judge.ts';
 import { type PresentPlan, planPresent, publishPresent } from '../../import/publish.ts';
+import { ImportRefused } from '../../import/refused.ts';
 import type { Log } from '../../log.ts';
 import { openSigningKey, type Signing } from '../../signing/signing-key.ts';
 import { readTrusted } from '../../trusted/read-refusals.ts';
@@ -33,25 +35,32 @@ export interface InBucket {
   notes: string[];
 }
 
+export interface BucketPreview extends InBucket {
+  /** Why a certificate of the plan cannot be published: it is held, ended, older than what is published, or not trusted as that is. */
+  refused: ReadonlyMap<CertificateName, Error>;
+}
+
 const FLEET = fleetName.parse('default');
 const LOCK_TIMEOUT_MS = 60_000;
 
-/** What `putIntoBucket` would do; reads only. @throws ImportRefused where it is held, ended, or older than what is published; UntrustedIssuer */
-export async function previewBucket(work: Omit<BucketWork, 'audit'>): Promise<InBucket> {
+/** What `putIntoBucket` would do; reads only. */
+export async function previewBucket(work: Omit<BucketWork, 'audit'>): Promise<BucketPreview> {
   const { bucket, plan } = work;
   const signing = await openSigningKey(bucket, { fleets: [FLEET], dryRun: true });
   const preview: InBucket = { published: [], accounts: [], notes: [] };
   for (const ca of plan.cas) await takeAccount(bucket, ca, preview, true);
-  const presents = await planAll(work, signing);
+  const { planned, refused } = await planAll(work, signing);
   const isNew = ({ fleets }: PresentPlan) => fleets.some(({ isPublished }) => !isPublished);
-  return { ...preview, published: presents.filter(isNew).map(({ name }) => name) };
+  return { ...preview, published: planned.filter(isNew).map(({ name }) => name), refused };
 }
 
-/** All of it is judged before anything is written. @throws as `previewBucket` */
+/** All of it is judged before anything is written. @throws ImportRefused, UntrustedIssuer where one of them is refused */
 export function putIntoBucket(work: BucketWork): Promise<InBucket> {
   const { bucket, plan } = work;
   return bucket.exclusively('pass', LOCK_TIMEOUT_MS, async () => {
-    const planned = await planAll(work, await openSigningKey(bucket, { fleets: [FLEET], dryRun: true }));
+    const dry = await openSigningKey(bucket, { fleets: [FLEET], dryRun: true });
+    const { planned, refused } = await planAll(work, dry);
+    for (const error of refused.values()) throw error;
     const source = { ...work, signing: await openSigningKey(bucket, { fleets: [FLEET] }) };
     const result: InBucket = { published: [], accounts: [], notes: [] };
     for (const ca of plan.cas) await takeAccount(bucket, ca, result);
@@ -68,22 +77,28 @@ export function putIntoBucket(work: BucketWork): Promise<InBucket> {
 async function planAll(
   { bucket, plan, replaceTrusted, now, log }: Omit<BucketWork, 'audit'>,
   signing: Signing,
-): Promise<PresentPlan[]> {
+): Promise<{ planned: PresentPlan[]; refused: Map<CertificateName, Error> }> {
   const at = now();
   const holds = new Holds({ stored: await readHolds(bucket), now: at });
   const planned: PresentPlan[] = [];
+  const refused = new Map<CertificateName, Error>();
   const trusted = once(() => readTrusted({ bucket, fleets: [FLEET], keys: signing, now: at }));
+  const source = { bucket, signing, now: () => at, log, trusted };
   for (const { name, files, issued, spec } of plan.certificates) {
     const texts = files.map(({ pem }) => pem.text);
     const { identifiers } = spec;
-    const source = { bucket, signing, now: () => at, log };
-    const present = await planPresent(source, { name, fleets: [FLEET], texts, issued, identifiers });
-    refuseWorse(present);
-    refuseHeldImport(present, holds);
-    await judgeTrust({ ...source, trusted }, present, replaceTrusted);
-    planned.push(present);
+    try {
+      const present = await planPresent(source, { name, fleets: [FLEET], texts, issued, identifiers });
+      refuseWorse(present);
+      refuseHeldImport(present, holds);
+      await judgeTrust(source, present, replaceTrusted);
+      planned.push(present);
+    } catch (error) {
+      if (!(error instanceof ImportRefused || error instanceof UntrustedIssuer)) throw error;
+      refused.set(name, error);
+    }
   }
-  return planned;
+  return { planned, refused };
 }
 
 /** An account that is there already stays: its orders may be in flight. */

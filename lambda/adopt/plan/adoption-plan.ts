@@ -38,6 +38,8 @@ export interface AdoptionRequest {
   configFile: string;
   /** Of an earlier run: what is in it stays as it is. */
   inForce?: InForce | undefined;
+  /** Why the bucket does not take a certificate, by its name: it is left out. */
+  refused?: ReadonlyMap<string, Error> | undefined;
   isListening: (port: number) => boolean;
   /** What a visitor gets; undefined: HAProxy does not run. */
   handedOut: HandedOut | undefined;
@@ -71,7 +73,7 @@ interface Traced extends ChosenCertificate {
 }
 
 export async function planAdoption(request: AdoptionRequest): Promise<AdoptionPlan> {
-  const { config, runtime, clients, now, inForce } = request;
+  const { config, runtime, clients, now, inForce, refused = new Map<string, Error>() } = request;
   const known = await readKnownLineages(clients);
   const loaded = await loadFiles({ config, runtime, now, contentOf: (serial) => contentOf(known, serial) });
   const { onlyIn } = request;
@@ -79,7 +81,12 @@ export async function planAdoption(request: AdoptionRequest): Promise<AdoptionPl
   const choice = chooseFiles(inside);
   const { served, notes: untold } = await handedOutNames(config, loaded, request.handedOut);
   const { certificates: all, ...contested } = withoutContested(choice.certificates, served);
-  const certificates = all.filter(({ name }) => !isAdoptedName(inForce, name));
+  const wanted = all.filter(({ name }) => !isAdoptedName(inForce, name));
+  const certificates = wanted.filter(({ name }) => !refused.has(name));
+  const ofBucket = wanted.flatMap(({ name, files }) => {
+    const error = refused.get(name);
+    return error === undefined ? [] : files.map(({ file }) => ({ file, why: error.message }));
+  });
   const directory = certificates.length === 0 ? undefined : choice.directory;
   const ca = request.ca === undefined ? undefined : directoryNamed(request.ca);
   const traced = certificates.map((one) => ({ ...one, origin: tracedOrigin(one, known, ca) }));
@@ -94,7 +101,7 @@ export async function planAdoption(request: AdoptionRequest): Promise<AdoptionPl
   const kept = traced.filter(({ name }) => sifted.certificates.some((one) => one.name === name));
   return {
     ...{ directory, inForce, cas: used, certificates: sifted.certificates, answers: sifted.answers },
-    leftOut: [...choice.leftOut, ...contested.leftOut, ...sifted.leftOut],
+    leftOut: [...choice.leftOut, ...contested.leftOut, ...ofBucket, ...sifted.leftOut],
     listen: kept.flatMap((one) => ways.get(one)?.listen ?? [])[0],
     notes: [
       ...clients.flatMap(({ problems }) => problems),

@@ -1,7 +1,8 @@
 /** `pemfleet adopt`: takes over what HAProxy serves today from another ACME client, or from nobody. Orders nothing, and HAProxy notices nothing. */
 import type { Account } from '#common/user/accounts.ts';
+import type { InBucket } from '../../adopt/apply/into-bucket.ts';
 import type { ClientState } from '../../adopt/clients/lineage.ts';
-import { type AdoptionPlan, planAdoption } from '../../adopt/plan/adoption-plan.ts';
+import { type AdoptionPlan, type AdoptionRequest, planAdoption } from '../../adopt/plan/adoption-plan.ts';
 import type { InForce } from '../../adopt/plan/in-force.ts';
 import { readKnownLineages } from '../../adopt/plan/origin.ts';
 import { socketRight } from '../../adopt/plan/socket-right.ts';
@@ -25,7 +26,7 @@ import { disableOld, oldSchedules, scheduleNotes } from './disable-old.ts';
 import { adoptionReport, disabledText } from './report.ts';
 import { openRuntime } from './runtime-sources.ts';
 import { adoptionSources } from './sources.ts';
-import { takeOverFiles } from './take.ts';
+import { previewOf, takeOverFiles } from './take.ts';
 import { adoptionPlanText, hookNotes } from './text.ts';
 import { undoAdopt } from './undo.ts';
 
@@ -60,7 +61,7 @@ async function takeOver(values: CommandValues, user: Account): Promise<number> {
   const { clients, onlyIn } = await adoptionSources(values);
   if (values['disable-old'] && inForce !== undefined) return disableOnly(values, clients, inForce);
   const { notes, ...asked } = await openRuntime(values, installation, right.path);
-  const plan = await planAdoption({
+  const { plan, preview } = await planWithBucket(values, {
     ...{ config, clients, onlyIn, configFile, inForce, now: now() },
     bucket: values.bucket ?? inForce?.config.bucket ?? (await bucketOf(values)),
     ...asked,
@@ -84,12 +85,25 @@ async function takeOver(values: CommandValues, user: Account): Promise<number> {
     );
   }
   if (!values['dry-run']) await confirm(values, plan);
-  const request = { installation, config, plan: told, user, right };
+  const request = { installation, config, plan: told, preview, user, right };
   const taken = await takeOverFiles(values, request);
   const disabled = values['disable-old'] ? await disableOld(values, schedules) : undefined;
   const startCommand = await startCommandOf();
   adoptionReport(values, { plan: told, taken, disabled, schedules, startCommand });
   return EXIT.ok;
+}
+
+/** What the bucket does not take is left out, and keeps nothing else back. */
+async function planWithBucket(
+  values: CommandValues,
+  request: AdoptionRequest,
+): Promise<{ plan: AdoptionPlan; preview: InBucket }> {
+  const plan = await planAdoption(request);
+  if (plan.certificates.length === 0) return { plan, preview: { published: [], accounts: [], notes: [] } };
+  const preview = await previewOf(values, plan);
+  const { refused = new Map() } = request;
+  if (preview.refused.size === 0) return { plan, preview };
+  return planWithBucket(values, { ...request, refused: new Map([...refused, ...preview.refused]) });
 }
 
 /** Of a second run: where the first one has put it. */

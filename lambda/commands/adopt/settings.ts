@@ -2,6 +2,7 @@
 import { dirname } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
 import type { Account } from '#common/user/accounts.ts';
+import type { InBucket } from '../../adopt/apply/into-bucket.ts';
 import type { AdoptionPlan } from '../../adopt/plan/adoption-plan.ts';
 import { adoptedConfigText } from '../../adopt/plan/documents.ts';
 import { type InForce, missingIn, withAdded } from '../../adopt/plan/in-force.ts';
@@ -21,6 +22,8 @@ export interface TakeRequest {
   installation: Installation;
   config: HaproxyConfiguration;
   plan: AdoptionPlan;
+  /** What the bucket says of all of it. */
+  preview: InBucket;
   user: Account;
   right: SocketRight;
 }

@@ -4,9 +4,15 @@ import { chmod, chown } from 'node:fs/promises';
 import { whileOwnerOf } from '#common/user/while-owner.ts';
 import { WrongUser } from '#common/user/wrong-user.ts';
 import { messageOf } from '#contract/errors.ts';
+import type { Bucket, BucketAccess } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { pathsBelow } from '../../adopt/apply/entries.ts';
-import { type InBucket, previewBucket, putIntoBucket } from '../../adopt/apply/into-bucket.ts';
+import {
+  type BucketPreview,
+  type InBucket,
+  previewBucket,
+  putIntoBucket,
+} from '../../adopt/apply/into-bucket.ts';
 import { keepPems, recordedPems, takeFiles } from '../../adopt/apply/take-files.ts';
 import type { AdoptionPlan } from '../../adopt/plan/adoption-plan.ts';
 import { type AdoptionPlaces, choosePlaces } from '../../adopt/plan/places.ts';
@@ -51,7 +57,7 @@ export async function takeOverFiles(values: CommandValues, request: TakeRequest)
   const taken: Taken = {
     ...{ isDone: false, places, pems: 0 },
     files: [...files, ...dropIns.files].map((one) => one.path),
-    inBucket: await intoBucket(values, request, true),
+    inBucket: request.preview,
     socket: group === undefined || !existsSync(path) ? undefined : { path, group },
   };
   return values['dry-run'] ? taken : put(values, request, { taken, files, dropIns });
@@ -109,7 +115,7 @@ async function put(
   });
   try {
     await keepPems(adoption.pems, wanted);
-    const inBucket = await intoBucket(values, request, false);
+    const inBucket = await publish(values, plan);
     const pems = await takeFiles(wanted);
     if (right.gid !== undefined) await openSocket(right.path, right.gid);
     await markDone(directory);
@@ -166,17 +172,30 @@ function treesOf(bucket: string, { certsDir }: AdoptionPlaces): RecordedAdoption
 const holdsFiles = (directory: string) =>
   pathsBelow(directory).some((name) => !lstatSync(`${directory}/${name}`).isDirectory());
 
+/** What the bucket says of all of it; reads only. */
+export const previewOf = (values: CommandValues, plan: AdoptionPlan): Promise<BucketPreview> =>
+  asOwner(plan, 'read', (bucket) => previewBucket({ ...workOf(values, plan), bucket }));
+
+const publish = (values: CommandValues, plan: AdoptionPlan): Promise<InBucket> =>
+  asOwner(plan, 'write', (bucket) =>
+    putIntoBucket({ ...workOf(values, plan), bucket, audit: openAuditTrail(bucket, values) }),
+  );
+
+function workOf(values: CommandValues, plan: AdoptionPlan) {
+  const { log } = passEnvironmentOf({ ...values, quiet: true });
+  return { plan, replaceTrusted: values['replace-trusted'], now, log };
+}
+
 /** What root writes there belongs to the bucket's owner. */
-function intoBucket(values: CommandValues, { plan }: TakeRequest, dryRun: boolean): Promise<InBucket> {
-  const { bucket: url } = plan.answers;
+function asOwner<T>(
+  { answers: { bucket: url } }: AdoptionPlan,
+  access: BucketAccess,
+  work: (bucket: Bucket) => Promise<T>,
+): Promise<T> {
   return whileOwnerOf(directoryOfBucket(url), async (isOwner) => {
-    const bucket = await openBucket(url, dryRun ? 'read' : 'write');
-    const { log } = passEnvironmentOf({ ...values, quiet: true });
-    const replaceTrusted = values['replace-trusted'];
+    const bucket = await openBucket(url, access);
     if (!isOwner) throw new WrongUser(NO_OWNER);
-    if (dryRun) return previewBucket({ bucket, plan, replaceTrusted, now, log });
-    const audit = openAuditTrail(bucket, values);
-    return putIntoBucket({ bucket, plan, replaceTrusted, now, log, audit });
+    return work(bucket);
   });
 }
 

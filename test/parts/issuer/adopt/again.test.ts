@@ -84,6 +84,39 @@ test('typed again without --ca nothing changes, other options are refused, a new
   assert.ok(existsSync(join(home, 'bucket')));
 });
 
+test('a certificate that was withdrawn and stands in its file still is left out with the reason, and keeps no other back', async (t) => {
+  const machine = await oldMachine(t, { version: '3.2' });
+  const { certs, home, adopt, pemfleet, configFile, own } = machine;
+  const put = async (name: string) => {
+    const { combined } = await pki.issue({ names: [`${name}.example.com`] });
+    writeFileSync(join(certs, `${name}.pem`), combined, { mode: 0o600 });
+    own();
+  };
+  await put('shop');
+  writeFileSync(join(home, 'ca.pem'), pki.rootPem);
+  own();
+  const haproxy = await machine.start();
+  const first = adopt('--ca', CA, '--ca-file', join(home, 'ca.pem'), '--yes');
+  assert.equal(first.status, 0, first.stderr);
+  writeFileSync(
+    configFile,
+    `${readFileSync(configFile, 'utf8').replace(/certificates:\n[\s\S]*/, '')}certificates:\n  - name: other\n    identifiers: [other.example.com]\n`,
+  );
+  own();
+  const withdrawn = pemfleet('withdraw', 'shop', '--yes');
+  assert.equal(withdrawn.status, 0, withdrawn.stderr);
+  await put('mail');
+  await haproxy.stop();
+  await machine.start();
+
+  const adopted = adopt('--yes');
+
+  assert.equal(adopted.status, 0, adopted.stderr);
+  assert.match(adopted.stdout, /^ {2}not \S+shop\.pem: shop: \S+ was withdrawn at .* and never comes back/m);
+  assert.match(adopted.stdout, /^published 1 certificates .*; 1 files of HAProxy/m);
+  assert.match(adopt('--yes').stdout, /not \S+shop\.pem: shop:[\s\S]*already adopted: all that can be/);
+});
+
 test('a dry run is refused where the real one is: the system user is missing', async (t) => {
   const machine = await oldMachine(t, { version: '3.2' });
   writeFileSync(join(machine.certs, 'www.pem'), (await pki.issue({ names: ['www.example.com'] })).combined);

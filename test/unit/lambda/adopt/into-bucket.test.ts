@@ -47,7 +47,7 @@ const held: HoldSubject[] = [
 ];
 
 for (const subject of held) {
-  test(`${JSON.stringify(subject)} is held: adopt is refused and told, and nothing is written`, async (t) => {
+  test(`${JSON.stringify(subject)} is held: what it concerns is refused and told, and nothing is written`, async (t) => {
     const directory = tempDir(t);
     const bucket = await DirectoryBucket.open(directory);
     await writeHold(bucket, subject, { at: now().toISOString(), reason: 'an audit', by: 'ops' });
@@ -56,7 +56,10 @@ for (const subject of held) {
     const audit = new AuditTrail(bucket, commandActor(['adopt'], {}, undefined), now);
 
     const says = /held \(an audit\): pemfleet resume .* ends that/;
-    await assert.rejects(previewBucket(work), says);
+    const { published, refused } = await previewBucket(work);
+    const isFleet = 'fleet' in subject;
+    assert.deepEqual([published, [...refused.keys()]], isFleet ? [[], ['a', 'b']] : [['a'], ['b']]);
+    for (const { message } of refused.values()) assert.match(message, says);
     await assert.rejects(putIntoBucket({ ...work, audit }), says);
 
     assert.deepEqual(contentOf(directory), before);
@@ -91,7 +94,8 @@ test('a staging certificate takes the place of none that browsers trust, unless 
   const notAfter = new Date(Date.now() + 200 * 86_400_000);
   const plan = planOf({ a: await pki.issue({ names: ['a.test'], notAfter }) }, staging);
 
-  await assert.rejects(previewBucket({ ...work, plan }), { code: 'ERR_CA_UNTRUSTED' });
+  const [refused] = [...(await previewBucket({ ...work, plan })).refused];
+  assert.deepEqual([refused?.[0], refused?.[1].name], ['a', 'UntrustedIssuer']);
   await assert.rejects(putIntoBucket({ ...work, plan }), { code: 'ERR_CA_UNTRUSTED' });
   const meant = await putIntoBucket({ ...work, plan, replaceTrusted: true });
 

@@ -1,10 +1,10 @@
 /** Whose fault a failure is: this decides whether another CA is asked, and how long is waited for this one. */
-import { entryOf } from './entry-of.ts';
 import {
   AcmeProblem,
   AcmeStuck,
   AuthorizationFailed,
   AuthorizationsFailed,
+  entryOf,
   NoAcmeAnswer,
   type ProblemDocument,
   typeOf,

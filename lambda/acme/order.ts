@@ -1,6 +1,6 @@
 /** Order objects (RFC 8555 §7.1.3) and their walk from newOrder to the issued certificate (§7.4). */
-import acmeCrypto from 'acme-client/src/crypto/index.js';
 import type { AcmeClient } from './client.ts';
+import { certificationRequest } from './csr.ts';
 import { type PollAnswer, pollUntil, type Timing } from './poll.ts';
 import { AcmeProblem, type Identifier, NoAcmeAnswer, type ProblemDocument } from './problem.ts';
 import type { AcmeResponse } from './transport.ts';
@@ -71,10 +71,10 @@ export async function getOrder(client: AcmeClient, url: string): Promise<Order |
 
 /** §7.4: sends the CSR. @returns undefined if the CA says that the order is not ready, or no longer is */
 export async function finalize(client: AcmeClient, order: Order, keyPem: string): Promise<Order | undefined> {
-  const altNames = order.identifiers.map((identifier) => identifier.value);
-  const [, csr] = await acmeCrypto.createCsr({ altNames }, keyPem);
+  const names = order.identifiers.map((identifier) => identifier.value);
+  const csr = certificationRequest(names, keyPem).toString('base64url');
   try {
-    const response = await client.post(order.finalize, { csr: acmeCrypto.getPemBodyAsB64u(csr) });
+    const response = await client.post(order.finalize, { csr });
     return { ...orderOf(response, order.url), retryAfter: response.headers['retry-after'] };
   } catch (error) {
     if (error instanceof AcmeProblem && error.type === 'orderNotReady') return undefined;

@@ -4,7 +4,6 @@
  */
 import { printable } from '#common/printable.ts';
 import { shortened } from '#common/shorten.ts';
-import { entryOf } from './entry-of.ts';
 
 /** What a certificate can name (RFC 8555 §7.1.3, §9.7.7). */
 export interface Identifier {
@@ -239,3 +238,8 @@ const HINTS: Readonly<Record<string, string>> = {
   'dns dns-01': 'is the zone delegated to its name servers in Route 53, and does its DNSSEC validate?',
   caa: 'does the CAA record of the name allow this CA?',
 };
+
+/** @returns what a table has under a word from outside: of `constructor` and its kin, which every object inherits, nothing */
+export function entryOf<T>(table: Readonly<Record<string, T>>, word: string): T | undefined {
+  return Object.hasOwn(table, word) ? table[word] : undefined;
+}

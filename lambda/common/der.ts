@@ -1,4 +1,4 @@
-/** As much of DER (X.690 §8.1, §10) as OCSP, certIDs and a placeholder certificate need: elements out of bytes, bytes out of elements. */
+/** As much of DER (X.690 §8.1, §10) as OCSP, certIDs, CSRs and a placeholder certificate need: elements out of bytes, bytes out of elements. */
 
 export const TAG = {
   integer: 0x02,
@@ -61,6 +61,14 @@ export function encode(tag: number, ...parts: Buffer[]): Buffer {
   const long = length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
   return Buffer.concat([Buffer.from([tag, ...(length < 0x80 ? [length] : long)]), content]);
 }
+
+export const sequence = (...parts: Buffer[]) => encode(TAG.sequence, ...parts);
+
+/** @param hex content of the object identifier, in hexadecimal */
+export const objectId = (hex: string) => encode(TAG.oid, Buffer.from(hex, 'hex'));
+
+/** Of whole bytes. */
+export const bitString = (content: Buffer) => encode(TAG.bitString, Buffer.of(0), content);
 
 /** The bytes are no DER, or not of the expected shape. */
 export class MalformedDer extends Error {

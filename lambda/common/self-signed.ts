@@ -3,15 +3,11 @@
  * @peculiar/x509 would be half of the agent's size again for one placeholder.
  */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import { encode, TAG } from './der.ts';
+import { bitString, encode, objectId, sequence, TAG } from './der.ts';
 
-const sequence = (...parts: Buffer[]) => encode(TAG.sequence, ...parts);
-const oid = (hex: string) => encode(TAG.oid, Buffer.from(hex, 'hex'));
-const bits = (content: Buffer) => encode(TAG.bitString, Buffer.from([0]), content);
-
-const ECDSA_WITH_SHA256 = sequence(oid('2a8648ce3d040302'));
-const COMMON_NAME = oid('550403');
-const SUBJECT_ALT_NAME = oid('551d11');
+const ECDSA_WITH_SHA256 = sequence(objectId('2a8648ce3d040302'));
+const COMMON_NAME = objectId('550403');
+const SUBJECT_ALT_NAME = objectId('551d11');
 
 /** UTCTime: two digits of the year, which holds until 2049 (RFC 5280 §4.1.2.5.1). */
 const utcTime = (date: Date) =>
@@ -35,7 +31,7 @@ export function selfSigned(name: string, notBefore: Date, notAfter: Date): strin
     publicKey.export({ type: 'spki', format: 'der' }),
     encode(0xa3, sequence(sequence(SUBJECT_ALT_NAME, names))),
   );
-  const der = sequence(toBeSigned, ECDSA_WITH_SHA256, bits(sign('sha256', toBeSigned, privateKey)));
+  const der = sequence(toBeSigned, ECDSA_WITH_SHA256, bitString(sign('sha256', toBeSigned, privateKey)));
   const base64 = der.toString('base64').match(/.{1,64}/g) ?? [];
   const certificate = ['-----BEGIN CERTIFICATE-----', ...base64, '-----END CERTIFICATE-----', ''].join('\n');
   return certificate + String(privateKey.export({ type: 'pkcs8', format: 'pem' }));

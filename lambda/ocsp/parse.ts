@@ -11,7 +11,7 @@ import {
 } from '@peculiar/asn1-ocsp';
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import type { AlgorithmIdentifier } from '@peculiar/asn1-x509';
-import { childrenOf, elementsOf, encode, TAG } from '#common/der.ts';
+import { bitString, childrenOf, elementsOf, encode, sequence, TAG } from '#common/der.ts';
 import { OcspRejected } from './errors.ts';
 
 export const NOT_DER = 'not the DER of an OCSP response';
@@ -41,10 +41,10 @@ export function parseBasic(body: Buffer): Basic {
   const again = [
     signed,
     Buffer.from(AsnConvert.serialize(basic.signatureAlgorithm)),
-    encode(TAG.bitString, Buffer.of(0), signature),
-    ...(basic.certs ? [encode(0xa0, encode(TAG.sequence, ...certificates))] : []),
+    bitString(signature),
+    ...(basic.certs ? [encode(0xa0, sequence(...certificates))] : []),
   ];
-  if (!responseOf(encode(TAG.sequence, ...again)).equals(body)) throw new OcspRejected(NOT_DER);
+  if (!responseOf(sequence(...again)).equals(body)) throw new OcspRejected(NOT_DER);
   return {
     ...{ data: basic.tbsResponseData, signed, algorithm: basic.signatureAlgorithm },
     ...{ signature, certificates },

@@ -30,7 +30,7 @@ export class ClockDiffers extends PemRejected {
 /** A CA may date a certificate a little ahead of its own clock. */
 const LONGEST_EARLY_MS = HOUR_MS;
 
-/** What the time is here, and at the CA. No more of the client is named: the construct's types reach this file, and not acme-client. */
+/** What the time is here, and at the CA. */
 interface Clocks {
   now: () => Date;
   caNow: () => Date;

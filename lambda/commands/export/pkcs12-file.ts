@@ -3,7 +3,7 @@
  * under an HMAC of SHA-256. node-forge writes RSA keys only, under SHA-1.
  */
 import { createCipheriv, createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
-import { encode, TAG } from '#common/der.ts';
+import { encode, objectId, sequence, TAG } from '#common/der.ts';
 
 /** PEM blocks. */
 export interface Pkcs12Parts {
@@ -34,8 +34,7 @@ const OID = {
   localKeyId: '2a864886f70d010915',
 } as const;
 
-const oid = (name: keyof typeof OID) => encode(TAG.oid, Buffer.from(OID[name], 'hex'));
-const sequence = (...parts: Buffer[]) => encode(TAG.sequence, ...parts);
+const oid = (name: keyof typeof OID) => objectId(OID[name]);
 const octets = (body: Buffer) => encode(TAG.octetString, body);
 /** Of two bytes, the first bit not set. */
 const small = (value: number) =>

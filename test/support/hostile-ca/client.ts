@@ -2,7 +2,7 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { request } from 'node:https';
 import { setTimeout } from 'node:timers/promises';
-import acmeCrypto from 'acme-client/src/crypto/index.js';
+import { certificationRequest } from '../../../lambda/acme/csr.ts';
 import type { HostileCa } from './hostile-ca.ts';
 
 export interface RawAnswer {
@@ -117,8 +117,7 @@ export async function readyOrder(client: RawClient, names: string[]) {
 export async function csrFor(names: string[]): Promise<{ csr: string }> {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  const [, csr] = await acmeCrypto.createCsr({ altNames: names }, pem);
-  return { csr: acmeCrypto.getPemBodyAsB64u(csr) };
+  return { csr: certificationRequest(names, pem).toString('base64url') };
 }
 
 /**

@@ -18,7 +18,7 @@ import { loadFiles } from '../haproxy/load-files.ts';
 import type { RuntimeCertificates } from '../haproxy/runtime-certificates.ts';
 import { isOrderedBy, type UsedCa, usedCas } from './adopted-cas.ts';
 import { type ChallengeWay, challengeRoute, challengeWay } from './challenge-way.ts';
-import { type ChosenCertificate, chooseFiles, type LeftOut } from './choose-files.ts';
+import { type ChosenCertificate, chooseFiles, type LeftOut, type LoadedFile } from './choose-files.ts';
 import { type AdoptedSpec, type AdoptionAnswers, adoptedConfigText } from './documents.ts';
 import { casInForce, type InForce, isAdoptedName, withAdded } from './in-force.ts';
 import { type CertificateOrigin, type KnownLineage, originOf, readKnownLineages } from './origin.ts';
@@ -68,6 +68,9 @@ export interface AdoptionPlan {
   inForce?: InForce | undefined;
 }
 
+/** Named in one message. */
+const MAX_DIRECTORIES = 5;
+
 interface Traced extends ChosenCertificate {
   origin: CertificateOrigin | undefined;
 }
@@ -78,6 +81,7 @@ export async function planAdoption(request: AdoptionRequest): Promise<AdoptionPl
   const loaded = await loadFiles({ config, runtime, now, contentOf: (serial) => contentOf(known, serial) });
   const { onlyIn } = request;
   const inside = loaded.filter(({ file }) => onlyIn === undefined || dirname(file) === onlyIn);
+  if (onlyIn !== undefined && inside.length === 0) throw new Unplannable(notLoadedFrom(onlyIn, loaded));
   const choice = chooseFiles(inside);
   const { served, notes: untold } = await handedOutNames(config, loaded, request.handedOut);
   const { certificates: all, ...contested } = withoutContested(choice.certificates, served);
@@ -90,6 +94,7 @@ export async function planAdoption(request: AdoptionRequest): Promise<AdoptionPl
   const directory = certificates.length === 0 ? undefined : choice.directory;
   const ca = request.ca === undefined ? undefined : directoryNamed(request.ca);
   const traced = certificates.map((one) => ({ ...one, origin: tracedOrigin(one, known, ca) }));
+  refuseUnusedCa(request, traced);
   const origins = traced.flatMap(({ origin }) => origin ?? []);
   const found = usedCas(origins, clients, request.caFile);
   const cas = inForce ? found.filter((one) => casInForce(inForce).has(one.directoryUrl)) : found;
@@ -113,6 +118,25 @@ export async function planAdoption(request: AdoptionRequest): Promise<AdoptionPl
       ...contested.todos,
     ],
   };
+}
+
+function notLoadedFrom(directory: string, loaded: readonly LoadedFile[]): string {
+  const others = [...new Set(loaded.map(({ file }) => dirname(file)))];
+  const more = others.length > MAX_DIRECTORIES ? ` and ${others.length - MAX_DIRECTORIES} more` : '';
+  const where =
+    others.length === 0 ? 'no file at all' : `files of ${others.slice(0, MAX_DIRECTORIES).join(', ')}${more}`;
+  return `wanted certificates that HAProxy loads from ${directory} (--dir), saw that it loads ${where}: name one of these directories as HAProxy's configuration does; nothing was changed`;
+}
+
+/** @throws Unplannable where `--ca` would say nothing of any of them */
+function refuseUnusedCa({ ca }: AdoptionRequest, traced: readonly Traced[]): void {
+  const isHeard = ({ origin }: Traced) =>
+    origin?.lineage === undefined || origin.directoryUrl === directoryNamed(ca ?? '');
+  if (ca === undefined || traced.length === 0 || traced.some(isHeard)) return;
+  const clients = [...new Set(traced.flatMap(({ origin }) => origin?.lineage?.client ?? []))];
+  throw new Unplannable(
+    `wanted --ca ${ca} for what no other client has obtained, saw that ${clients.join(' and ')} has obtained all of it: leave --ca out, and its CA renews it; for another one, edit acme.directoryUrl in pemfleet.yaml afterwards (pemfleet plan shows what follows); nothing was changed`,
+  );
 }
 
 /** A client's newest certificate, where HAProxy serves it from no file. */

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { printable } from '#common/printable.ts';
 import type { AdoptionPlan } from '../../adopt/plan/adoption-plan.ts';
 import { casInForce, type InForce } from '../../adopt/plan/in-force.ts';
+import type { Config } from '../../config/config.ts';
 import { directoryNamed } from '../../config/known-cas.ts';
 import { parseConfig } from '../../config/yaml.ts';
 import { readState } from '../../init/apply/file-change.ts';
@@ -13,6 +14,9 @@ import type { CommandValues } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { cappedLines } from './text.ts';
 import { endedOf, takeBack } from './undo.ts';
+
+/** On one line. */
+const MAX_NAMES = 20;
 
 /** @returns undefined: adopt has not run here, or its settings are gone. @throws Unplannable where the options are others than those in force */
 export async function adoptedBefore(values: CommandValues): Promise<InForce | undefined> {
@@ -52,11 +56,23 @@ function refuseOtherOptions({ bucket, ca }: CommandValues, inForce: InForce): vo
   );
 }
 
+/** Whoever names a CA wants certificates renewed there, and nothing of what is in force changes. @throws Unplannable */
+function refuseUnheardCa({ ca, config: configFile }: CommandValues, { certificates }: Config): void {
+  const imported = certificates.filter((one) => one.imported).map(({ name }) => name);
+  if (ca === undefined || imported.length === 0) return;
+  const more = imported.length > MAX_NAMES ? ` and ${imported.length - MAX_NAMES} more` : '';
+  const names = `${imported.slice(0, MAX_NAMES).join(', ')}${more}`;
+  throw new Unplannable(
+    `wanted --ca ${ca}, and all that can be adopted is in ${configFile} already, where ${names} stay imported: take "imported: true" out there, and ${ca} renews them when their time has come (pemfleet plan shows it); nothing was changed`,
+  );
+}
+
 export function alreadyAdopted(
   values: CommandValues,
   { leftOut }: AdoptionPlan,
   { config }: InForce,
 ): number {
+  refuseUnheardCa(values, config);
   const names = config.certificates.map(({ name }) => name);
   if (values.json) printJson({ version: 1, result: 'already-adopted', certificates: names, leftOut });
   else {

@@ -1,6 +1,6 @@
 // adopt typed again, and --undo after what happens in between: what is in force stays, and nothing that was ended comes back.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { oldMachine } from '../../../support/adopt/old-machine.ts';
@@ -82,6 +82,44 @@ test('typed again without --ca nothing changes, other options are refused, a new
   const stays = [...now.keys()].filter((name) => !old.has(name) && !name.startsWith('/bucket'));
   assert.deepEqual(stays, ['/etc/pemfleet.yaml.kept', mail]);
   assert.ok(existsSync(join(home, 'bucket')));
+});
+
+test('what names nothing is no success: a --dir from which HAProxy loads nothing, a --ca for what stays imported, or for what another client has obtained', async (t) => {
+  const machine = await oldMachine(t, { version: '3.2' });
+  const { certs, home, adopt, own, snapshot } = machine;
+  const { combined } = await pki.issue({ names: ['www.example.com'] });
+  for (const file of [join(certs, 'www.pem'), join(home, 'fullchain.pem')]) writeFileSync(file, combined);
+  const certbot = join(home, 'letsencrypt');
+  mkdirSync(join(certbot, 'renewal'), { recursive: true });
+  const lineage = `fullchain = ${home}/fullchain.pem\nprivkey = ${home}/fullchain.pem\n[renewalparams]\nserver = ${CA}\n`;
+  writeFileSync(join(certbot, 'renewal/www.conf'), lineage);
+  own();
+  await machine.start();
+  const nowhere = ['--from', 'directory', '--dir', join(home, 'nowhere'), '--yes'];
+  const refused =
+    /^wanted certificates that HAProxy loads from \S+nowhere \(--dir\), saw that it loads files of \S+certs: /;
+  const old = snapshot();
+  const first = adopt(...nowhere);
+  assert.deepEqual([first.status, snapshot()], [1, old], first.stdout);
+  assert.match(first.stderr, refused);
+  const unheard = adopt('--from', 'certbot', '--dir', certbot, '--ca', 'letsencrypt', '--yes');
+  assert.deepEqual([unheard.status, snapshot()], [1, old], unheard.stdout);
+  assert.match(
+    unheard.stderr,
+    /^wanted --ca letsencrypt for what no other client has obtained, saw that certbot has obtained all of it/,
+  );
+  assert.equal(adopt('--yes').status, 0);
+  const there = snapshot();
+
+  const again = adopt(...nowhere);
+  const ca = adopt('--ca', 'letsencrypt', '--yes');
+
+  assert.deepEqual([again.status, ca.status, snapshot()], [1, 1, there], again.stdout + ca.stdout);
+  assert.match(again.stderr, refused);
+  assert.match(
+    ca.stderr,
+    /^wanted --ca letsencrypt, and all .* where www stay imported: take "imported: true" out there, and letsencrypt renews/,
+  );
 });
 
 test('a certificate that was withdrawn and stands in its file still is left out with the reason, and keeps no other back', async (t) => {

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import { spec, tap } from 'node:test/reporters';
+import { type Bundle, bundleTests, type Place } from './bundle.ts';
 import { makeTempDir } from './support/temp-dir.ts';
 
 interface Kind {
@@ -13,13 +14,15 @@ interface Kind {
   concurrency: number;
   /** How many processes share the files; without it, each file has its own. */
   processes?: number;
+  /** Without the TypeScript loader: there are many files. */
+  isBundled?: boolean;
 }
 
 const KINDS: Record<string, Kind> = {
   /** No network, no programs. */
   unit: { folders: ['test/unit'], concurrency: 2, processes: 2 },
   /** With real HAProxy and Pebble, moto, the hostile CA; and the stand-in of AWS itself. */
-  parts: { folders: ['test/parts', 'test/aws'], concurrency: 3 },
+  parts: { folders: ['test/parts', 'test/aws'], concurrency: 3, isBundled: true },
   /** The deployment, synthesized; needs `npm run build`. */
   cdk: { folders: ['test/cdk'], concurrency: 2, processes: 4 },
   /** The programs as a user starts them. */
@@ -73,8 +76,7 @@ for (const [name, path] of files) {
 begin();
 `;
 
-interface Ended {
-  file?: string;
+interface Ended extends Partial<Place> {
   nesting: number;
   details: { duration_ms: number };
 }
@@ -82,13 +84,21 @@ interface Ended {
 /** Of one process: a test that never ends is one failure, and the others run. */
 const FILE_DEADLINE_MS = 20 * 60_000;
 
-function runFiles(files: readonly string[], { concurrency, processes }: Kind): void {
-  const entries = processes === undefined ? files.map((file) => resolve(file)) : entriesOf(files, processes);
+async function runFiles(
+  files: readonly string[],
+  { concurrency, processes, isBundled }: Kind,
+): Promise<void> {
+  const bundle = isBundled ? await bundleOrSay(files) : undefined;
+  const sources = files.map((file) => bundle?.files.get(resolve(file)) ?? resolve(file));
+  const entries = processes === undefined ? sources : entriesOf(files, processes);
+  // What `run` starts has the options of this process.
+  if (bundle !== undefined) process.execArgv.splice(0, Number.POSITIVE_INFINITY, '--enable-source-maps');
   const stop = new AbortController();
   const secondsOf = new Map<string, number>();
-  const count = ({ file, nesting, details }: Ended) => {
-    if (file === undefined || nesting > 0) return;
-    secondsOf.set(file, (secondsOf.get(file) ?? 0) + details.duration_ms / 1_000);
+  const count = (ended: Ended) => {
+    if (ended.file === undefined || ended.nesting > 0) return;
+    const file = bundle?.sourceOf(ended) ?? ended.file;
+    secondsOf.set(file, (secondsOf.get(file) ?? 0) + ended.details.duration_ms / 1_000);
   };
   // The processes end with the run, and the folder of their entry files goes.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
@@ -98,9 +108,22 @@ function runFiles(files: readonly string[], { concurrency, processes }: Kind): v
       process.exitCode = 1;
       count(failed);
     })
-    .once('end', () => process.stderr.write(slowest(secondsOf)))
+    .once('end', () => {
+      process.stderr.write(slowest(secondsOf));
+      bundle?.remove();
+    })
     .compose(process.stdout.isTTY ? new spec() : tap)
     .pipe(process.stdout);
+}
+
+/** @returns undefined where one of them cannot be bundled: each fails or passes by itself then */
+async function bundleOrSay(files: readonly string[]): Promise<Bundle | undefined> {
+  try {
+    return await bundleTests(files);
+  } catch (error) {
+    process.stderr.write(`# not bundled: ${(error as Error).message}\n`);
+    return undefined;
+  }
 }
 
 /** Where the time of a run went: its tests', without what their hooks took. */
@@ -123,4 +146,4 @@ if (kind === undefined) refuse(`"${name}" is no kind of tests: say one of ${Obje
 else if (files.length === 0)
   refuse(`${kind.folders.join(' and ')} hold no test: is this the root of a checkout?`);
 else if (vain.length > 0) refuse(`no ${name} test has ${vain.join(' or ')} in its path`);
-else runFiles(chosen, kind);
+else await runFiles(chosen, kind);

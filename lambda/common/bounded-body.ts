@@ -1,6 +1,6 @@
 /** Bodies from outside, read whole and never beyond a limit: what a server declares, and what it sends, may both lie. */
 import type { Readable } from 'node:stream';
-import { oneAtATime } from '#common/net/large-bodies.ts';
+import { dropChunks, oneAtATime } from '#common/net/large-bodies.ts';
 
 /** The body is larger than the reader allows; the rest of it was not read. */
 export class BodyTooLarge extends Error {
@@ -27,6 +27,8 @@ interface BodyBounds {
 
 /** Of a body that does not say how long it is. */
 const [FIRST_BYTES, BLOCK_BYTES] = [4096, 262_144];
+/** Then the chunks are collected: all of them together are as large as the body. */
+const COPIED_BYTES = 4_194_304;
 
 /**
  * Copies each chunk into a block: a million chunks of one byte cost a megabyte. Destroys the stream when it refuses.
@@ -41,7 +43,12 @@ export async function readBody(
     stream.destroy();
     throw new BodyTooLarge(maxBytes, length);
   }
-  return oneAtATime(length, () => readWhole(stream, length, { maxBytes, timeoutMs, signal }));
+  const read = () => readWhole(stream, length, { maxBytes, timeoutMs, signal });
+  return oneAtATime(length, read, signal).catch((error: unknown) => {
+    // Where it has not had its turn, nothing has ended it.
+    stream.destroy();
+    throw error;
+  });
 }
 
 async function readWhole(
@@ -63,12 +70,17 @@ async function readWhole(
 async function collect(stream: Readable, maxBytes: number, length: number): Promise<Buffer> {
   const full: Buffer[] = [];
   let block = Buffer.allocUnsafe(Math.max(length, FIRST_BYTES));
-  let [used, before] = [0, 0];
+  let [used, before, copied] = [0, 0, 0];
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     const bytes = before + used + chunk.length;
     if (bytes > maxBytes) throw new BodyTooLarge(maxBytes, `${bytes} and more`);
     const fits = chunk.copy(block, used);
     used += fits;
+    copied += chunk.length;
+    if (copied >= COPIED_BYTES) {
+      dropChunks();
+      copied = 0;
+    }
     if (fits === chunk.length) continue;
     full.push(block);
     before += used;

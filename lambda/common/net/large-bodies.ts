@@ -15,17 +15,28 @@ const GARBAGE_BYTES = 24 * 2 ** 20;
 let last: Promise<void> = Promise.resolve();
 /** Right after the last collection. */
 let aliveBytes = 0;
-let collectGarbage: (() => void) | undefined;
+type Collector = (options?: { type: 'minor' }) => void;
+let collectGarbage: Collector | undefined;
 
-/** @param bytes as declared */
-export async function oneAtATime<T>(bytes: number, read: () => Promise<T>): Promise<T> {
+/**
+ * @param bytes as declared
+ * @param signal ends the wait, too
+ * @throws what `read` throws; the reason of the signal
+ */
+export async function oneAtATime<T>(bytes: number, read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   if (bytes < LARGE_BYTES) return readCounted(bytes, read);
   const before = last;
   let end = () => {};
   last = new Promise((resolve) => {
     end = resolve;
   });
-  await before;
+  try {
+    await unlessAborted(before, signal);
+  } catch (error) {
+    // The one before is still being read, and the next one waits for that.
+    void before.then(end);
+    throw error;
+  }
   try {
     return await readCounted(bytes, read);
   } finally {
@@ -34,9 +45,19 @@ export async function oneAtATime<T>(bytes: number, read: () => Promise<T>): Prom
   }
 }
 
+function unlessAborted(turn: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return turn;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    void turn.then(resolve).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
 function readCounted<T>(bytes: number, read: () => Promise<T>): Promise<T> {
   if (bytes >= COUNTED_BYTES && heldBytes() - aliveBytes + bytes >= GARBAGE_BYTES) {
-    collect();
+    collector()();
     aliveBytes = heldBytes();
   }
   return read();
@@ -48,14 +69,19 @@ function heldBytes(): number {
   return heap + external;
 }
 
-function collect(): void {
+/** Of a body that is being read: they are young, and have been copied. */
+export function dropChunks(): void {
+  collector()({ type: 'minor' });
+}
+
+function collector(): Collector {
   if (collectGarbage === undefined) {
     // Gives the function to contexts that are made from now on, and to no other.
     setFlagsFromString('--expose-gc');
-    collectGarbage = runInNewContext('gc') as () => void;
+    collectGarbage = runInNewContext('gc') as Collector;
     setFlagsFromString('--no-expose-gc');
     // Else the bytes of collected buffers are given back by another thread, later than the next body takes its own.
     setFlagsFromString('--no-concurrent-array-buffer-sweeping');
   }
-  collectGarbage();
+  return collectGarbage;
 }

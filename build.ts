@@ -36,7 +36,7 @@ for (const [program, entry] of Object.entries(PROGRAMS)) {
   // Node prints the line of the source where an app's mistake was thrown: of the construct, one that people can read.
   const minify = program !== 'cdk';
   const options = moduleOptions(entry, outfile, isExecutable);
-  const plugins = program === 'issuer' ? [commandsApart] : [];
+  const plugins = [...options.plugins, ...(program === 'issuer' ? [commandsApart] : [])];
   const external = program === 'issuer-commands' ? [...options.external, LOCAL] : options.external;
   const { metafile } = await build({ ...options, plugins, external, minify });
   // npm sets the bit when it installs a package; whoever runs a program of this folder has no npm between.

@@ -1,11 +1,12 @@
 /**
- * Signed requests of RFC 8555 §6.2, with nonces, errors and the retry that §6.5 asks for (`badNonce`). Nothing else is retried: the
- * schedule is the retry loop.
+ * Signed requests of RFC 8555 §6.2: acme-client makes the JWS, this file owns nonces, errors and the retry that
+ * §6.5 asks for (`badNonce`). It retries nothing else: the schedule is the retry loop.
  */
+import { createHash, createPrivateKey } from 'node:crypto';
+import HttpClient from 'acme-client/src/http.js';
 import { atMost } from '#common/in-parallel.ts';
 import { SECOND_MS } from '#common/time.ts';
 import type { Directory } from './directory.ts';
-import { type JsonWebSignature, SigningKey, signByHmac } from './jws.ts';
 import { AnswerPace } from './poll.ts';
 import { AcmeProblem, type ProblemDocument } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
@@ -46,7 +47,7 @@ export class AcmeClient {
   accountUrl: string | undefined;
   /** How long the CA takes to validate (§7.5.1). */
   readonly validations = new AnswerPace(FIRST_VALIDATION_MS, SHORTEST_VALIDATION_MS);
-  readonly #key: SigningKey;
+  readonly #jws: HttpClient;
   readonly #exchange: Transport;
   readonly #nonces: NoncePool;
   readonly #now: () => Date;
@@ -59,8 +60,8 @@ export class AcmeClient {
   constructor({ directory, accountKey, accountUrl, exchange, now, keyChangedAt, sleep }: AcmeClientOptions) {
     this.directory = directory;
     this.accountUrl = accountUrl;
-    this.#key = new SigningKey(accountKey);
-    this.thumbprint = this.#key.thumbprint;
+    this.#jws = jwsOf(accountKey);
+    this.thumbprint = thumbprintOf(this.#jws.getJwk());
     this.#exchange = exchange;
     this.#nonces = new NoncePool(exchange, directory.newNonce, now);
     this.#now = now;
@@ -75,31 +76,27 @@ export class AcmeClient {
 
   /** Signed POST; `null` is POST-as-GET (§6.3). @throws AcmeProblem, NoAcmeAnswer */
   post(url: string, payload: object | null, options?: { kid?: false }): Promise<AcmeResponse> {
-    const isByKey = options?.kid === false;
-    if (!isByKey && this.accountUrl === undefined) {
-      throw new TypeError('no account URL: register the account first');
-    }
-    const kid = isByKey ? undefined : this.accountUrl;
+    const kid = options?.kid === false ? null : this.accountUrl;
+    if (kid === undefined) throw new TypeError('no account URL: register the account first');
     return this.#inLine(() => this.#signedPost(url, payload, kid));
   }
 
   /** The JWS of §7.3.4 over our public key. */
-  bind(url: string, { kid, hmacKey }: { kid: string; hmacKey: string }): JsonWebSignature {
-    return signByHmac(hmacKey, this.#key.jwk, { url, kid });
+  bind(url: string, { kid, hmacKey }: { kid: string; hmacKey: string }): object {
+    return this.#jws.createSignedHmacBody(hmacKey, url, this.#jws.getJwk(), { kid });
   }
 
   /** The inner JWS of §7.3.5, signed by the next key. */
-  keyChangeBody(url: string, nextKey: string): JsonWebSignature {
-    const payload = { account: this.accountUrl, oldKey: this.#key.jwk };
-    return new SigningKey(nextKey).sign(payload, { url });
+  keyChangeBody(url: string, nextKey: string): object {
+    const payload = { account: this.accountUrl, oldKey: this.#jws.getJwk() };
+    return jwsOf(nextKey).createSignedBody(url, payload, { nonce: null, kid: null });
   }
 
-  async #signedPost(url: string, payload: object | null, kid: string | undefined): Promise<AcmeResponse> {
+  async #signedPost(url: string, payload: object | null, kid: string | null): Promise<AcmeResponse> {
     let isWaitedOut = false;
     for (let attempt = 0; ; attempt += 1) {
       const sentAt = this.#now();
-      const nonce = await this.#nonces.take();
-      const body = this.#key.sign(payload, { url, nonce, ...(kid !== undefined && { kid }) });
+      const body = this.#jws.createSignedBody(url, payload, { nonce: await this.#nonces.take(), kid });
       const response = await this.#exchange('POST', url, body);
       this.#nonces.put(response);
       this.#noteClock(response);
@@ -129,6 +126,15 @@ export class AcmeClient {
 /** "JWS verification error" is `malformed` at Boulder, `unauthorized` elsewhere. */
 function isSignatureRefused({ type }: AcmeProblem): boolean {
   return type === 'malformed' || type === 'unauthorized';
+}
+
+/** The URL is only for acme-client's own requests, which are never made. */
+function jwsOf(accountKey: string): HttpClient {
+  const jws = new HttpClient('', accountKey);
+  // It keeps the JWK, which it reads from the PEM alone; the parsed key signs without parsing the PEM each time.
+  jws.getJwk();
+  jws.accountKey = createPrivateKey(accountKey);
+  return jws;
 }
 
 /** RFC 8555 §6.5: every answer brings a fresh nonce; the pool asks newNonce only when it has none left. */
@@ -181,4 +187,10 @@ function problemOf(response: AcmeResponse, request: string, now: () => Date): Ac
 function placeOf({ status, headers: { location } }: AcmeResponse): string {
   const isRedirect = status >= 300 && status < 400 && location !== undefined;
   return isRedirect ? `to ${location}, and no redirect is followed` : 'without a problem document';
+}
+
+/** RFC 7638 §3: SHA-256 over the required members in lexicographic order. */
+function thumbprintOf(jwk: Record<string, string>): string {
+  const members = Object.fromEntries(Object.entries(jwk).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return createHash('sha256').update(JSON.stringify(members)).digest('base64url');
 }

@@ -1,4 +1,8 @@
-/** One HTTPS exchange with the CA: one deadline for all of it, a cap on the body, our trust anchors. */
+/**
+ * One HTTPS exchange with the CA: one deadline for all of it, a cap on the body, our trust anchors. It replaces
+ * acme-client's axios, which has no time-out, sleeps through a 429's Retry-After inside the call and turns
+ * network errors into a TypeError.
+ */
 import type { IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { BodyTooLarge, readBody } from '#common/bounded-body.ts';

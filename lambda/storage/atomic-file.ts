@@ -171,9 +171,15 @@ async function writeTemp(path: string, body: string | Buffer, options: FileOptio
     await handle.sync();
   } catch (error) {
     await unlink(temp);
-    throw error;
+    throw withPath(error, path);
   } finally {
     await handle.close();
   }
   return temp;
+}
+
+/** What fails on an open file (a full disk) does not say which one. */
+function withPath(error: unknown, path: string): unknown {
+  if (error instanceof Error && 'syscall' in error && !('path' in error)) error.message += ` '${path}'`;
+  return error;
 }

@@ -56,7 +56,7 @@ function sharedNotes(
       );
       if (shared.length === 0) return [];
       return [
-        `${other.name} has ${shared.slice(0, 3).join(', ')}, too: hosts serve the one that is valid and was published later`,
+        `${other.name} has ${shared.slice(0, 3).join(', ')}, too: hosts serve the one that is valid, and of two such the one that was issued later`,
       ];
     });
 }

@@ -1,8 +1,8 @@
 /** `pemfleet adopt --undo`: files, owners, directories and units as they were. What was renewed since is served on. */
 import { X509Certificate } from 'node:crypto';
-import { existsSync, lstatSync, rmdirSync } from 'node:fs';
+import { existsSync, lstatSync, rmdirSync, statSync } from 'node:fs';
 import { chmod, chown, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { replaceFile } from '#storage/atomic-file.ts';
 import { type FileAttributes, readState, sha256Of, sweepTempsOf } from '../../init/apply/file-change.ts';
 import type { RecordedAdoption } from '../../init/apply/record.ts';
@@ -33,6 +33,8 @@ export interface Withheld {
   why: string;
   /** It is still there as it was: HAProxy may not start without it. */
   isThere: boolean;
+  /** Where a link led before: a file of another program, which has the certificate with its key still. */
+  keyAt?: string;
 }
 
 export const nothingUndone = (): AdoptionUndone => ({
@@ -112,7 +114,10 @@ interface CertificateThere {
 }
 
 /** @returns undefined: no certificate is there; what else is there is not touched by content */
-async function certificateAt({ path, serial }: RecordedPem): Promise<CertificateThere | undefined> {
+async function certificateAt({
+  path,
+  serial,
+}: Pick<RecordedPem, 'path' | 'serial'>): Promise<CertificateThere | undefined> {
   const body = (await readState(path))?.body;
   const [pem] =
     /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(body?.toString() ?? '') ?? [];
@@ -141,10 +146,20 @@ async function withhold(
   { there, undone }: { there: CertificateThere | undefined; undone: AdoptionUndone },
 ): Promise<void> {
   const { path } = pem;
-  undone.withheld.push({ file: path, why, isThere: there !== undefined });
+  undone.withheld.push({ file: path, why, isThere: there !== undefined, ...(await keyBehind(pem)) });
   if (there !== undefined) await stay(pem, there.body);
   // It leads to where the agent's files go.
   else if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) await rm(path, { force: true });
+}
+
+/** Nobody deletes what is another program's; whoever knows that the key is stolen wants to know where it lies. */
+export async function keyBehind({ path, link, serial }: RecordedPem): Promise<Pick<Withheld, 'keyAt'>> {
+  const target = link === undefined ? path : resolve(dirname(path), link);
+  if (target === path || !statSync(target, { throwIfNoEntry: false })?.isFile()) return {};
+  const there = await certificateAt({ path: target, serial });
+  return there !== undefined && !there.isNewer && there.body.includes('PRIVATE KEY-----')
+    ? { keyAt: target }
+    : {};
 }
 
 async function stay({ path, before, mode, uid, gid }: RecordedPem, body: Buffer): Promise<void> {

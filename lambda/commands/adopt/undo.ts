@@ -8,6 +8,7 @@ import { openBucket } from '#storage/open.ts';
 import { endedSince } from '../../adopt/apply/ended-since.ts';
 import {
   type AdoptionUndone,
+  keyBehind,
   nothingUndone,
   type SinceAdoption,
   undoAdoption,
@@ -48,7 +49,7 @@ export async function undoAdopt(values: CommandValues): Promise<number> {
   }
   if (values['dry-run']) {
     const edited = await editedSince(directory, own);
-    return report(values, own, { ...planned(own, ended), edited });
+    return report(values, own, { ...(await planned(own, ended)), edited });
   }
   const done = nothingDone();
   const isUsed = await isBucketUsed(own);
@@ -100,12 +101,14 @@ async function askBuckets<T>(
   return answers;
 }
 
-function planned(runs: readonly RecordedRun[], ended: ReadonlyMap<string, string>): Undone {
+async function planned(runs: readonly RecordedRun[], ended: ReadonlyMap<string, string>): Promise<Undone> {
   const pems = runs.flatMap(({ adoption }) => adoption?.pems ?? []);
-  const withheld = pems.flatMap(({ path: file }) => {
-    const why = ended.get(file);
-    return why === undefined ? [] : [{ file, why, isThere: isThere(file) }];
-  });
+  const withheld: Undone['withheld'] = [];
+  for (const pem of pems) {
+    const why = ended.get(pem.path);
+    if (why === undefined) continue;
+    withheld.push({ file: pem.path, why, isThere: isThere(pem.path), ...(await keyBehind(pem)) });
+  }
   const back = pems.map(({ path }) => path).filter((path) => !ended.has(path));
   const files = [...runs.flatMap(({ changes }) => changes.map(({ path }) => path)), ...back];
   return { ...nothingDone(), files, withheld };
@@ -166,11 +169,7 @@ function undoText(values: CommandValues, done: Undone): string {
     ...done.reshaped.map(
       (file) => `${file} keeps the form that adopt gave it: the copy of before was too old, and is deleted`,
     ),
-    ...done.withheld.map(({ file, why, isThere: stays }) =>
-      stays
-        ? `${file} is not put back, and stays as it is now: ${why}; take it out of HAProxy's configuration, then delete it`
-        : `${file} is not put back: ${why}`,
-    ),
+    ...done.withheld.flatMap(withheldLines),
     ...[...new Set(done.left)].map(
       (file) =>
         `${file} stays: pemfleet has put it there since, and HAProxy serves it; nothing renews it now: take it out of HAProxy's configuration, then delete it`,
@@ -179,4 +178,15 @@ function undoText(values: CommandValues, done: Undone): string {
     ...done.failed,
   ];
   return lines.map((line) => `${printable(line)}\n`).join('');
+}
+
+function withheldLines({ file, why, isThere: stays, keyAt }: Undone['withheld'][number]): string[] {
+  return [
+    stays
+      ? `${file} is not put back, and stays as it is now: ${why}; take it out of HAProxy's configuration, then delete it`
+      : `${file} is not put back: ${why}`,
+    ...(keyAt === undefined
+      ? []
+      : [`${keyAt}, to which ${file} led before, still has the certificate with its key: delete it`]),
+  ];
 }

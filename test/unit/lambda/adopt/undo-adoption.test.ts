@@ -7,8 +7,10 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import fs from 'node:fs/promises';
@@ -313,6 +315,22 @@ test('what was withdrawn and is still loaded stays as it is: HAProxy might not s
     assert.deepEqual(undone.withheld, [{ file, why: 'stolen', isThere: true }]);
     assert.deepEqual([text, stats?.isFile(), stats && stats.mode & 0o777], [www?.combined, true, 0o640]);
   }
+});
+
+test('what was withdrawn, and stood behind a link: the file of the other program, which has the key still, is named', async (t) => {
+  const { home, file, directory, adopt } = hostIn(t, true);
+  const other = join(home, 'acme/www.pem');
+  mkdirSync(join(home, 'acme'));
+  renameSync(file, other);
+  symlinkSync('../../acme/www.pem', file);
+  await adopt();
+
+  const [adoption] = (await readRecord(directory)).runs.flatMap((run) => run.adoption ?? []);
+  assert.ok(adoption);
+  const { withheld } = await undoAdoption(adoption, { ended: new Map([[file, 'stolen']]) });
+
+  assert.deepEqual(withheld, [{ file, why: 'stolen', isThere: true, keyAt: other }]);
+  assert.equal(readFileSync(other, 'utf8'), oldText());
 });
 
 test('a renewal is there: no word about what was before it keeps it back', async (t) => {

@@ -3,19 +3,16 @@
  * which, and which are not needed. Pure.
  */
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import { isIssuedBy, isSelfSigned, keyTypeOf, namesOf } from '#contract/combined-pem.ts';
+import { isSelfSigned, keyTypeOf, namesOf } from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
+import { type IssuedChain, issuedChainOf, titleOfCertificate } from './chain.ts';
 import type { ImportedCertificate, Material } from './material.ts';
 import { ImportRefused } from './refused.ts';
 
 /** One leaf with its intermediates and its key. */
-export interface ArrangedCertificate {
+export interface ArrangedCertificate extends IssuedChain {
   leaf: X509Certificate;
-  /** Leaf first; without the root. */
-  chain: X509Certificate[];
   key: KeyObject;
-  /** A root that is among the files has issued the leaf itself: there is no intermediate. */
-  isIssuedByRoot: boolean;
 }
 
 export interface Arranged {
@@ -24,9 +21,6 @@ export interface Arranged {
   /** What people should know of it. */
   notes: string[];
 }
-
-/** A chain has three certificates, with cross-signed roots four or five. */
-const MAX_CHAIN = 10;
 
 /** @throws ImportRefused, PemRejected */
 export function arrange({ certificates, keys }: Material, now: Date): Arranged {
@@ -48,7 +42,8 @@ export function arrange({ certificates, keys }: Material, now: Date): Arranged {
     }
     return { key, leaf: newest(own, notes).certificate };
   });
-  const arranged = owned.map(({ key, leaf }) => ({ leaf, key, ...chainOf(leaf, certificates, now) }));
+  const all = certificates.map(({ certificate }) => certificate);
+  const arranged = owned.map(({ key, leaf }) => ({ leaf, key, ...issuedChainOf(leaf, all, now) }));
   const used = new Set(arranged.flatMap(({ chain }) => chain));
   for (const one of certificates) {
     const { certificate } = one;
@@ -81,77 +76,10 @@ function pairOf(all: readonly ArrangedCertificate[]): ArrangedCertificate[] {
   const isPair = all.length <= 2 && kinds.size === all.length && names.size === 1;
   // Elliptic first, as the issuer orders them.
   if (isPair) return [...all].sort((a, b) => (keyTypeOf(a.key) < keyTypeOf(b.key) ? -1 : 1));
-  const what = all.map(({ leaf, key }) => `${describe(leaf)} (${keyTypeOf(key)})`).join(', ');
+  const what = all.map(({ leaf, key }) => `${titleOfCertificate(leaf)} (${keyTypeOf(key)})`).join(', ');
   throw new ImportRefused(
     `wanted one certificate, or one with an elliptic and one with an RSA key for the same names; saw ${what}: import them one by one`,
   );
 }
 
-/** By signature, whatever order the files have. @throws PemRejected */
-function chainOf(
-  leaf: X509Certificate,
-  all: readonly ImportedCertificate[],
-  now: Date,
-): Pick<ArrangedCertificate, 'chain' | 'isIssuedByRoot'> {
-  if (isSelfSigned(leaf)) {
-    throw new PemRejected(
-      'ERR_PEM_CHAIN',
-      `${describe(leaf)} is self-signed: no client can verify it; wanted one that a CA has issued`,
-    );
-  }
-  if (namesOf(leaf).length === 0) {
-    throw new PemRejected(
-      'ERR_PEM_NAMES',
-      `${describe(leaf)} has no subjectAltName: clients take no common name any more (RFC 9110 §4.3.4); have it issued again with its names`,
-    );
-  }
-  if (leaf.ca) throw new PemRejected('ERR_PEM_CHAIN', `${describe(leaf)} is a CA, not a leaf`);
-  const chain = [leaf];
-  for (let last = leaf; chain.length < MAX_CHAIN; ) {
-    const issuers = all.map(({ certificate }) => certificate).filter((one) => isIssuedBy(last, one));
-    const next = issuers
-      .filter((one) => !isSelfSigned(one) && !chain.includes(one))
-      .sort((a, b) => rank(a, now) - rank(b, now))[0];
-    if (next !== undefined) {
-      chain.push(next);
-      last = next;
-      continue;
-    }
-    const hasRoot = issuers.some(isSelfSigned);
-    if (chain.length > 1 || hasRoot) return { chain, isIssuedByRoot: chain.length === 1 };
-    throw missingIssuer(leaf, all);
-  }
-  throw new PemRejected(
-    'ERR_PEM_CHAIN',
-    `wanted at most ${MAX_CHAIN} certificates from ${describe(leaf)} to its root`,
-  );
-}
-
-/** What is valid first, and of that what ends last. */
-function rank({ validFrom, validTo }: X509Certificate, now: Date): number {
-  const isValid = now >= new Date(validFrom) && now < new Date(validTo);
-  return (isValid ? -1 : 1) * Date.parse(validTo);
-}
-
-function missingIssuer(leaf: X509Certificate, all: readonly ImportedCertificate[]): PemRejected {
-  const others = all.filter(({ certificate }) => certificate !== leaf && certificate.ca);
-  const saw = others.length === 0 ? 'no certificate of a CA' : others.map(titleOf).slice(0, 5).join(', ');
-  const url = /CA Issuers - URI:(\S+)/.exec(leaf.infoAccess ?? '')?.[1];
-  const where = url === undefined ? '' : `; its CA has it at ${url.slice(0, 200)}`;
-  return new PemRejected(
-    'ERR_PEM_CHAIN',
-    `the intermediate certificate is missing: wanted the one of ${lineOf(leaf.issuer)}, which issued ${describe(leaf)}; saw ${saw}${where}`,
-  );
-}
-
-const titleOf = ({ certificate }: ImportedCertificate) => describe(certificate);
-
-/** Its first name, or its subject. */
-function describe(certificate: X509Certificate): string {
-  const [name] = namesOf(certificate);
-  return name ?? lineOf(certificate.subject);
-}
-
-function lineOf(distinguishedName: string | undefined): string {
-  return (distinguishedName ?? '').split('\n').join(', ').slice(0, 200) || 'a certificate without a subject';
-}
+const titleOf = ({ certificate }: ImportedCertificate) => titleOfCertificate(certificate);

@@ -2,6 +2,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { assemble, keyTypeOf, verify } from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
+import { issuedChainOf } from '../../import/chain.ts';
 
 /** In the one form that is published. */
 export interface PresentPem {
@@ -45,15 +46,23 @@ function presentPem(
   const leaf = certificates.find((one) => one.checkPrivateKey(key));
   if (leaf === undefined) return { why: 'none of its certificates belongs to its private key' };
   if (leaf.issuer === leaf.subject) return { why: 'is self-signed: it stays as it is' };
-  const text = assemble(chainOf(leaf, certificates).map(String), block[0]);
+  if (now >= new Date(leaf.validTo)) {
+    return { why: `has expired (${new Date(leaf.validTo).toISOString()}): renew it, or take it away` };
+  }
   try {
+    const { chain, isIssuedByRoot } = issuedChainOf(leaf, certificates, now);
+    if (isIssuedByRoot) return { why: ISSUED_BY_ROOT };
+    const text = assemble(chain.map(String), block[0]);
     verify(text, { identifiers: [] }, now);
+    return { text, leaf, keyType: keyTypeOf(leaf.publicKey) };
   } catch (error) {
     if (!(error instanceof PemRejected)) throw error;
     return { why: `${error.message}${CURES[error.code] ?? ''}` };
   }
-  return { text, leaf, keyType: keyTypeOf(leaf.publicKey) };
 }
+
+const ISSUED_BY_ROOT =
+  'was issued by a root itself, without an intermediate: pemfleet import publishes it, and nobody orders its renewal';
 
 const CURES: Readonly<Record<string, string>> = {
   ERR_PEM_CHAIN: ': put the intermediates of its CA behind the certificate, then adopt again',
@@ -76,15 +85,4 @@ function certificatesIn(content: string): X509Certificate[] {
       return [];
     }
   });
-}
-
-/** Each issued by the next one; what else is in the file, no client needs. */
-function chainOf(leaf: X509Certificate, certificates: readonly X509Certificate[]): X509Certificate[] {
-  const chain = [leaf];
-  for (;;) {
-    const last = chain.at(-1);
-    const issuer = certificates.find((one) => !chain.includes(one) && last?.checkIssued(one));
-    if (issuer === undefined) return chain;
-    chain.push(issuer);
-  }
 }

@@ -10,6 +10,7 @@ import { basename, dirname, join } from 'node:path';
 import { BodyTooLarge } from '#common/bounded-body.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { serializeDocument } from '#contract/document.ts';
+import { codeOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { readRegularFile, replaceFile } from '#storage/atomic-file.ts';
 import { HostError } from '../errors.ts';
@@ -103,8 +104,19 @@ export async function ownerOf(directory: string): Promise<{ uid?: number; gid?: 
   return { uid, gid };
 }
 
+/** Makes the folder of a file where there is none. @throws what `write`, mkdir(2) and chown(2) throw */
+export async function writeInFolder(path: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    await makeFolder(dirname(path));
+    await write();
+  }
+}
+
 /** A new folder gets the owner of the directory around it. @throws what mkdir(2) and chown(2) throw */
-export async function makeFolder(path: string): Promise<void> {
+async function makeFolder(path: string): Promise<void> {
   const made = await mkdir(path, { recursive: true, mode: 0o700 });
   if (made === undefined) return;
   const { uid, gid } = await ownerOf(dirname(made));
@@ -115,8 +127,9 @@ async function writeText(path: string, text: string): Promise<void> {
   const held = unreadable.get(path);
   if (held !== undefined) throw held;
   try {
-    await makeFolder(dirname(path));
-    await replaceFile(path, text, { mode: 0o600, ...(await ownerOf(dirname(path))) });
+    await writeInFolder(path, async () =>
+      replaceFile(path, text, { mode: 0o600, ...(await ownerOf(dirname(path))) }),
+    );
     unsaved.delete(path);
     problems.delete(path);
   } catch (error) {

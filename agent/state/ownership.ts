@@ -4,7 +4,7 @@
  * may share a directory: each name is in the record of one fleet, and the others leave its file alone.
  */
 import { lstat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import * as z from 'zod';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { type FleetName, fleetName } from '#contract/layout.ts';
@@ -14,7 +14,7 @@ import { ioProblem } from '../io-problem.ts';
 import type { Log } from '../log.ts';
 import { type TrustRecord, trustRecord } from '../trust/record.ts';
 import { type Claim, type Claims, checkClaims, claimOf, isRecord, mergeClaim } from './claims.ts';
-import { makeFolder, ownerOf } from './documents.ts';
+import { ownerOf, writeInFolder } from './documents.ts';
 import { type EndedPems, endedPems, mergeEnded } from './ended.ts';
 import type { FileRecord, FileRecords } from './file-record.ts';
 import {
@@ -73,7 +73,7 @@ interface StoredClaims {
   unreadable: HostError | undefined;
 }
 
-/** By a shard of our records: the claims that save() has made of it, in which the records have nothing to learn. */
+/** By our records, or a shard of them: the claims that save() has made of it, in which the records have nothing to learn. */
 const claimed = new WeakMap<FileRecords, { claims: Claims; fleet: FleetName }>();
 
 export class Ownership {
@@ -109,20 +109,23 @@ export class Ownership {
     const before = state.ended;
     const fleets = [...this.#fleets].map((fleet) => this.#document?.ended?.[fleet]);
     const ended = fleets.reduce(mergeEnded, before);
+    const files = this.#withClaims(state.files);
+    const isSame = state.fleet === this.#fleet && ended === before && files === state.files;
+    return isSame ? state : { ...state, fleet: this.#fleet, files, ...(ended && { ended }) };
+  }
+
+  #withClaims(files: AgentState['files']): AgentState['files'] {
+    if (this.#areClaimed(files, this.#claims)) return files;
     const changes: [string, FileRecord | undefined][] = [];
-    for (const [index, records] of state.files.shards.entries()) {
+    for (const [index, records] of files.shards.entries()) {
       const claims = this.#claims.shards[index] ?? new Map();
       if (this.#areClaimed(records, claims)) continue;
       for (const [file, claim] of claims) {
-        changes.push([
-          file,
-          this.#fleets.has(claim.fleet) ? mergeClaim(records.get(file), claim) : undefined,
-        ]);
+        const isOurs = this.#fleets.has(claim.fleet);
+        changes.push([file, isOurs ? mergeClaim(records.get(file), claim) : undefined]);
       }
     }
-    const files = state.files.with(changes);
-    const isSame = state.fleet === this.#fleet && ended === before && files === state.files;
-    return isSame ? state : { ...state, fleet: this.#fleet, files, ...(ended && { ended }) };
+    return files.with(changes);
   }
 
   /** And those whose claims this agent has made before. */
@@ -239,6 +242,7 @@ export class Ownership {
 
   /** @returns those of before where nothing differs */
   #claimsOf(files: ShardedMap<FileRecord>): ShardedMap<Claim> {
+    if (this.#areClaimed(files, this.#claims)) return this.#claims;
     const shards = files.shards.map((records, index) => {
       const before = this.#claims.shards[index] ?? new Map();
       if (this.#areClaimed(records, before)) return before;
@@ -246,9 +250,10 @@ export class Ownership {
       claimed.set(records, { claims, fleet: this.#fleet });
       return claims;
     });
-    return shards.every((shard, index) => shard === this.#claims.shards[index])
-      ? this.#claims
-      : new ShardedMap(shards);
+    const isSame = shards.every((shard, index) => shard === this.#claims.shards[index]);
+    const claims = isSame ? this.#claims : ShardedMap.over(shards);
+    claimed.set(files, { claims, fleet: this.#fleet });
+    return claims;
   }
 
   #claimsOfShard(records: FileRecords, before: Claims): Claims {
@@ -290,7 +295,7 @@ export async function readOwnership(place: OwnershipPlace, log: Log): Promise<Ow
     // A later version's claims are in places that only it knows.
     if (document.version !== SHARDED) return { document, claims: ShardedMap.of<Claim>({}) };
     const shards = await readShardFiles(folderIn(certsDir, log, onUnreadable));
-    return { document, claims: new ShardedMap(shards) };
+    return { document, claims: ShardedMap.over(shards) };
   });
   if (stored === 'unreadable') onUnreadable(await problemOf(path));
   const { document, claims } = typeof stored === 'object' ? stored : NOTHING;
@@ -372,11 +377,11 @@ function folderIn(
       return claims;
     },
     async write(path, claims) {
-      await makeFolder(dirname(path));
       const owner = await ownerOf(certsDir);
       // Temporary files are swept there.
       const options = { mode: 0o600, ...owner, tempDirectory: certsDir };
-      await replaceFile(path, `${JSON.stringify({ files: toRecord(claims) })}\n`, options);
+      const text = `${JSON.stringify({ files: toRecord(claims) })}\n`;
+      await writeInFolder(path, () => replaceFile(path, text, options));
       return true;
     },
   };

@@ -45,6 +45,8 @@ interface KnownFolder {
   paths: readonly string[];
   /** By index: what this process has read or written there. */
   shards: (KnownShard | undefined)[];
+  /** All that they hold: the same list, until one has changed. */
+  list?: readonly unknown[] | undefined;
 }
 
 /** By path. */
@@ -56,32 +58,32 @@ function knownIn({ path }: Pick<ShardFolder<unknown>, 'path'>): KnownFolder {
   return folder;
 }
 
-/** @returns `SHARDS` of them; those that have not changed are the same objects as before */
-export async function readShardFiles<S>(folder: ShardFolder<S>): Promise<S[]> {
-  const { paths, shards: before } = knownIn(folder);
-  const shards: S[] = [];
+function keep(folder: KnownFolder, index: number, entry: KnownShard | undefined): void {
+  folder.shards[index] = entry;
+  folder.list = undefined;
+}
+
+/** @returns `SHARDS` of them; those that have not changed are the same objects as before, and so is the list where none has */
+export async function readShardFiles<S>(folder: ShardFolder<S>): Promise<readonly S[]> {
+  const before = knownIn(folder);
+  const { paths, shards } = before;
   for (let index = 0; index < SHARDS; index += 1) {
     const path = paths[index] as string;
     const file = lookAt(path, true);
-    let entry = before[index];
-    if (entry === undefined || !isSameFile(entry.file, file)) {
-      const read = await folder.read(path, index);
-      const isUnreadable = read === 'unreadable';
-      entry = { file: identityOf(file), shard: isUnreadable ? folder.empty : (read ?? folder.empty) };
-      before[index] = isUnreadable ? undefined : entry;
-    }
-    shards.push(entry.shard as S);
+    const entry = shards[index];
+    if (entry !== undefined && isSameFile(entry.file, file)) continue;
+    const read = await folder.read(path, index);
+    const isUnreadable = read === 'unreadable';
+    keep(before, index, isUnreadable ? undefined : { file: identityOf(file), shard: read ?? folder.empty });
   }
-  return shards;
+  return knownShards(folder);
 }
 
 /** As they were read or written the last time. */
-export function knownShards<S>(folder: ShardFolder<S>): S[] {
-  const { shards } = knownIn(folder);
-  return Array.from(
-    { length: SHARDS },
-    (_, index) => (shards[index]?.shard as S | undefined) ?? folder.empty,
-  );
+export function knownShards<S>(folder: ShardFolder<S>): readonly S[] {
+  const last = knownIn(folder);
+  last.list ??= Array.from({ length: SHARDS }, (_, index) => last.shards[index]?.shard ?? folder.empty);
+  return last.list as readonly S[];
 }
 
 /** To be called where the document says that it has no shards, or is lost: what was in the folder counts no more. */
@@ -99,10 +101,11 @@ export async function writeShardFiles<S>(
   shards: readonly S[],
   isSame: (a: S, b: S) => boolean = () => false,
 ): Promise<boolean> {
-  const { paths, shards: before } = knownIn(folder);
+  const before = knownIn(folder);
+  const { paths } = before;
   const changed: { index: number; path: string; shard: S }[] = [];
   for (const [index, shard] of shards.entries()) {
-    const saved = before[index];
+    const saved = before.shards[index];
     const isSaved = saved !== undefined && (saved.shard === shard || isSame(saved.shard as S, shard));
     if (!isSaved) changed.push({ index, path: paths[index] as string, shard });
   }
@@ -111,10 +114,12 @@ export async function writeShardFiles<S>(
     const isSaved = isEmpty ? await isRemoved(path) : await folder.write(path, shard);
     // Records of files that are no more harm nobody, and the next write tries again.
     const isKept = isSaved || (folder.keepsUnsaved && !isEmpty);
-    if (isKept) before[index] = { file: identityOf(lookAt(path, true)), shard };
+    if (isKept) keep(before, index, { file: identityOf(lookAt(path, true)), shard });
     return isSaved;
   };
   const results = await inParallel(changed, AT_ONCE, write, ({ path }) => path);
+  // Whoever reads them next has the list that was written.
+  if (shards.every((shard, index) => before.shards[index]?.shard === shard)) before.list = shards;
   return results.every((isSaved) => isSaved);
 }
 

@@ -8,18 +8,29 @@ export const SHARDS = 1024;
 
 type Shard<T> = ReadonlyMap<string, T>;
 
+/** By list of shards. */
+const maps = new WeakMap<readonly Shard<unknown>[], ShardedMap<unknown>>();
+
 export class ShardedMap<T> implements ReadonlyMap<string, T> {
   readonly shards: readonly Shard<T>[];
   readonly size: number;
 
-  /** @param shards `SHARDS` of them, each with the names that belong there */
-  constructor(shards: readonly Shard<T>[]) {
+  private constructor(shards: readonly Shard<T>[]) {
     this.shards = shards;
     this.size = shards.reduce((sum, { size }) => sum + size, 0);
+    maps.set(shards, this);
+  }
+
+  /**
+   * @param shards `SHARDS` of them, each with the names that belong there
+   * @returns the same map for the same list
+   */
+  static over<T>(shards: readonly Shard<T>[]): ShardedMap<T> {
+    return (maps.get(shards) as ShardedMap<T> | undefined) ?? new ShardedMap(shards);
   }
 
   static of<T>(record: Readonly<Record<string, T>>): ShardedMap<T> {
-    return new ShardedMap<T>(NO_SHARDS).with(Object.entries(record));
+    return ShardedMap.over<T>(NO_SHARDS).with(Object.entries(record));
   }
 
   get(name: string): T | undefined {

@@ -174,7 +174,7 @@ async function readState(
   const { version: _, ...members } = stored;
   sharded.add(directory);
   const shards = await readShardFiles(recordsIn(directory, onReset));
-  return { ...members, files: new ShardedMap(shards) };
+  return { ...members, files: ShardedMap.over(shards) };
 }
 
 function recordsIn(directory: string, onReset?: (path: string) => void): ShardFolder<FileRecords> {

@@ -29,7 +29,7 @@ const BOUNDS = { maxStringBytes: MAX_DOCUMENT_BYTES, maxItems: 100_000 };
 type Shard = readonly FileStatus[];
 
 interface Together {
-  /** As the folder has them. */
+  /** As the folder has them: its own list (shard-files.ts). */
   shards: readonly Shard[];
   /** All files, of these shards or of what is newer than they. */
   files: readonly FileStatus[];
@@ -63,7 +63,7 @@ export async function readStatus(
     parseHostStatus(fleet, host, Buffer.from(JSON.stringify(whole(files))), BOUNDS).files;
   const shards = await readShardFiles(folderOf(directory, check, onReset));
   const before = together.get(directory);
-  if (before?.shards.every((shard, index) => shard === shards[index])) return whole([...before.files]);
+  if (before?.shards === shards) return whole(before.files as FileStatus[]);
   const files = inOrder(shards, whole([]));
   together.set(directory, { shards, files, sharded: shards });
   return whole(files);

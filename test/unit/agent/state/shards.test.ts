@@ -1,6 +1,16 @@
 // The records of many files are in shards: a change writes one of them, a kill between two leaves each as it was or as it is to be.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
@@ -379,4 +389,73 @@ test('a change of many files is saved, whatever else is saved and read in betwee
   }
   touchAll(directory);
   await check();
+});
+
+test('where no file has changed, a reading returns the objects of the one before, or those that were written', async (t) => {
+  const directory = tempDir(t);
+  const { open, state } = await claimsIn(t, 300);
+  const files = Array.from({ length: 300 }, (_, at) => fileStatus(at)).sort(byName);
+  await saveState(directory, state);
+  await saveStatus(directory, statusOf(files));
+
+  const [before, again] = [await read(directory), await read(directory)];
+  const statuses = [await readStatus(directory, own), await readStatus(directory, own)] as HostStatus[];
+  const after = changed(before, nameOf(7));
+  await saveState(directory, after, before);
+  const ownership = await open();
+  await ownership.save(after);
+
+  assert.equal(before.files, state.files);
+  assert.equal(again.files, before.files);
+  assert.equal(statuses[0]?.files, statuses[1]?.files);
+  assert.equal((await read(directory)).files, after.files);
+  assert.equal((await open()).recordsWith(await read(directory)).files, after.files);
+});
+
+/** What somebody may do to a file of a shard. */
+const STRANGERS: readonly ((path: string) => void)[] = [
+  (path) => writeFileSync(path, readFileSync(path, 'utf8').replaceAll(sha, `${otherSha}`)),
+  (path) => writeFileSync(path, readFileSync(path, 'utf8').slice(0, -5)),
+  (path) => rmSync(path),
+  (path) => {
+    writeFileSync(`${path}.new`, readFileSync(path, 'utf8').replaceAll(otherSha, sha));
+    renameSync(`${path}.new`, path);
+  },
+];
+
+test('whatever happens to shards on disk, a process that stays reads what a new one reads of all of them', async (t) => {
+  const directory = tempDir(t);
+  const { certs, open, state } = await claimsIn(t, 300);
+  const random = randomFrom(47);
+  const among = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)] as T;
+  let files = Array.from({ length: 300 }, (_, at) => fileStatus(at)).sort(byName);
+  await saveState(directory, state);
+  await saveStatus(directory, statusOf(files));
+  const folders = [join(directory, 'records'), join(directory, 'status'), join(certs, '.pemfleet-files')];
+  for (let round = 0; round < 6; round += 1) {
+    for (const folder of folders) {
+      for (const work of STRANGERS) if (random() < 0.5) work(join(folder, among(readdirSync(folder))));
+    }
+    const kept = await read(directory);
+    if (random() < 0.5) {
+      const after = changed(kept, nameOf(Math.floor(random() * 300)), among([sha, otherSha]));
+      await saveState(directory, after, kept);
+      await (await open()).save({ ...after, fleet: own.fleet });
+      const at = Math.floor(random() * files.length);
+      files = files.with(at, { ...(files[at] as FileStatus), state: among(['served', 'failed']) });
+      await saveStatus(directory, statusOf(files));
+    }
+    const copies = [join(tempDir(t), 'state'), join(tempDir(t), 'certs')] as const;
+    cpSync(directory, copies[0], { recursive: true });
+    cpSync(certs, copies[1], { recursive: true });
+    const none = { files: ShardedMap.of<FileRecord>({}), fleet: own.fleet };
+    const other = await readOwnership(
+      { certsDir: copies[1], stateDir: own.fleet, fleet: own.fleet },
+      () => undefined,
+    );
+
+    assert.deepEqual(recordsOf(await read(directory)), recordsOf(await read(copies[0])), `round ${round}`);
+    assert.deepEqual(await readStatus(directory, own), await readStatus(copies[0], own), `round ${round}`);
+    assert.deepEqual(recordsOf((await open()).recordsWith(none)), recordsOf(other.recordsWith(none)));
+  }
 });

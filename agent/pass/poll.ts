@@ -22,7 +22,7 @@ import { asBlocker, type Blocker } from '../blocker.ts';
 import { trustPlaces } from '../config/config.ts';
 import { HostError } from '../errors.ts';
 import type { Ownership } from '../state/ownership.ts';
-import { knownSubtrees, parsedShard, storedShard } from '../state/shards.ts';
+import { knownTrees, parsedShard, storedShard } from '../state/shards.ts';
 import type { StateDirectory, StoredManifest } from '../state/state.ts';
 import { blankMemory, readTrust } from '../state/trust.ts';
 import { headDigest, type Refusal } from '../trust/accept.ts';
@@ -240,7 +240,7 @@ async function fetchShards({ agent, known, reader }: Poll, shards: ShardDigests)
     return body;
   };
   try {
-    const read = await readShards(fleet, shards, { cached: parsedShard, known: knownSubtrees, fetch });
+    const read = await readShards(fleet, shards, { cached: parsedShard, known: knownTrees, fetch });
     return { ...read, digests: shards, fetched };
   } catch (error) {
     reader.reads.set(layout.root(fleet), known.manifest?.etag);

@@ -9,7 +9,8 @@ import { inParallel } from '#common/in-parallel.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { MAX_SHARD_BYTES } from '#contract/limits.ts';
 import type { Shard, ShardDigests } from '#contract/shard/node.ts';
-import type { KnownSubtrees, ReadShards } from '#contract/shard/read.ts';
+import type { ReadShards } from '#contract/shard/read.ts';
+import type { KnownTrees } from '#contract/shard/tree.ts';
 import { readRegularFile } from '#storage/atomic-file.ts';
 import { ownerOf } from './documents.ts';
 
@@ -37,7 +38,7 @@ export function parsedShard(sha256: string): Shard | undefined {
 }
 
 /** Of what this process has parsed. */
-export const knownSubtrees: KnownSubtrees = new WeakMap();
+export const knownTrees: KnownTrees = { subtrees: new WeakMap() };
 
 /** What this process has read under these digests. */
 export function parsedShards(directory: string, digests: ShardDigests): StoredShards | undefined {
@@ -83,16 +84,10 @@ export async function sweepShards(
   before: StoredShards | undefined,
 ): Promise<void> {
   const folder = join(directory, FOLDER);
-  const files = before === undefined ? await readdir(folder) : goneFrom(before, tree).map(fileOf);
+  const files = before === undefined ? await readdir(folder) : before.tree.goneIn(tree).map(fileOf);
   for (const file of files) {
     if (!tree.has(file.slice(0, -'.json'.length))) await rm(join(folder, file), { force: true });
   }
-}
-
-function goneFrom(before: StoredShards, tree: StoredShards['tree']): string[] {
-  const gone: string[] = [];
-  for (const sha256 of before.tree.keys()) if (!tree.has(sha256)) gone.push(sha256);
-  return gone;
 }
 
 interface Owner {

@@ -39,7 +39,7 @@ import {
 } from './shard-files.ts';
 import { ShardedMap, shardOf, toRecord } from './sharded-map.ts';
 import {
-  knownSubtrees,
+  knownTrees,
   parsedShard,
   parsedShards,
   type StoredShards,
@@ -223,7 +223,7 @@ async function withShards(directory: string, stored: StoredManifest): Promise<St
   try {
     const read =
       parsedShards(directory, shards) ??
-      (await readShards(fleet, shards, { cached: parsedShard, known: knownSubtrees, fetch }));
+      (await readShards(fleet, shards, { cached: parsedShard, known: knownTrees, fetch }));
     const manifest = withShardContent(stored.manifest, read);
     return { ...stored, manifest, shards: { ...read, digests: shards, fetched: new Map() } };
   } catch (error) {

@@ -12,26 +12,10 @@ import {
   type ShardDigests,
   type ShardPath,
 } from './node.ts';
+import { type KnownTrees, ShardTree, type Subtree, type TreePart } from './tree.ts';
 
 /** Fetches at the same time. */
 const AT_ONCE = 32;
-
-/** An inner node with all that is below it. */
-interface Subtree {
-  /** Where it is: its certificates belong there, and nowhere else. */
-  path: string;
-  /** By digest: all nodes below it. */
-  nodes: ReadonlyMap<string, Shard>;
-  leaves: readonly LeafShard[];
-  /** Those of them with a tombstone. */
-  ended: readonly LeafShard[];
-  certificates: number;
-  /** None of them is lost. */
-  isWhole: boolean;
-}
-
-/** What earlier readings have put together: a shard never changes, so of a large tree only the path to a change is walked again. */
-export type KnownSubtrees = WeakMap<InnerShard, Subtree>;
 
 export interface ShardSource {
   /** What an earlier reading returned; undefined: it has to be fetched. */
@@ -41,7 +25,7 @@ export interface ShardSource {
   /** Of a reader that can do without a shard, for it makes the tree anew: told of each that is missing or altered. */
   lost?(sha256: string): void;
   /** Of a reader whose `cached` always returns the same object; absent: the whole tree is walked. */
-  known?: KnownSubtrees;
+  known?: KnownTrees;
 }
 
 export interface ReadShards {
@@ -49,8 +33,7 @@ export interface ReadShards {
   leaves: readonly LeafShard[];
   /** Those of them with a tombstone. */
   ended: readonly LeafShard[];
-  /** By digest: all nodes of the tree. */
-  tree: ReadonlyMap<string, Shard>;
+  tree: ShardTree;
   /** Digests of those that were fetched. */
   fetched: readonly string[];
 }
@@ -66,27 +49,40 @@ export async function readShards(
   source: ShardSource,
   maxCertificates = MAX_SHARDED,
 ): Promise<ReadShards> {
-  const tree = new Map<string, Shard>();
+  const last = source.known?.last;
+  const kept = digests.map((sha256, slot) => {
+    const part = last?.partAt(slot);
+    return part?.sha256 === sha256 && part.isWhole ? part : undefined;
+  });
+  const before = new ShardTree(kept);
+  const walked = new Map<string, Shard>();
   const fetched: string[] = [];
   let count = 0;
-  let children = childrenOf(fleet, digests, []);
-  const add = (sha256: string, shard: Shard) => {
-    if (tree.has(sha256)) throw broken(fleet, `names the shard ${sha256} twice`);
-    tree.set(sha256, shard);
+  const countUp = (more: number) => {
+    count += more;
+    if (count > maxCertificates) throw broken(fleet, `has more than ${maxCertificates} certificates`);
+  };
+  countUp(before.certificates);
+  let children = childrenOf(fleet, digests, []).filter(({ path: [slot = 0] }) => kept[slot] === undefined);
+  const lastIn = ([slot = 0]: ShardPath) => last?.partAt(slot)?.nodes;
+  const add = (sha256: string, shard: Shard, path: ShardPath) => {
+    // What was in this slot of the last tree is in none of its other parts.
+    const isElsewhere = lastIn(path)?.has(sha256) !== true && before.has(sha256);
+    if (walked.has(sha256) || isElsewhere) throw broken(fleet, `names the shard ${sha256} twice`);
+    walked.set(sha256, shard);
   };
   const take = ({ sha256, path }: Child, shard: Shard): Child[] => {
-    add(sha256, shard);
+    add(sha256, shard, path);
     const subtree = isInner(shard) ? knownAt(path, shard, source) : undefined;
-    for (const [below, node] of subtree?.nodes ?? []) add(below, node);
+    for (const [below, node] of subtree?.nodes ?? []) add(below, node, path);
     const isWalked = isInner(shard) && subtree === undefined;
-    count += subtree?.certificates ?? (isInner(shard) ? 0 : Object.keys(shard.certificates).length);
-    if (count > maxCertificates) throw broken(fleet, `has more than ${maxCertificates} certificates`);
+    countUp(subtree?.certificates ?? (isInner(shard) ? 0 : Object.keys(shard.certificates).length));
     return isWalked ? childrenOf(fleet, shard.shards, path) : [];
   };
   while (children.length > 0) {
     const next: Child[] = [];
     const missing = children.filter((child) => {
-      const shard = source.cached(child.sha256);
+      const shard = lastIn(child.path)?.get(child.sha256) ?? source.cached(child.sha256);
       if (shard !== undefined) next.push(...take(child, shard));
       return shard === undefined;
     });
@@ -103,12 +99,34 @@ export async function readShards(
     }
     children = next;
   }
-  const { leaves, ended } = subtreeOf({ shards: digests }, [], tree, source);
-  return { leaves, ended, tree, fetched };
+  const tree = new ShardTree(
+    digests.map((sha256, slot) => kept[slot] ?? partOf(sha256, slot, walked, source)),
+  );
+  if (source.known !== undefined) source.known.last = tree;
+  return { leaves: tree.leaves, ended: tree.ended, tree, fetched };
+}
+
+/** Of what was walked. */
+function partOf(
+  sha256: string | null,
+  slot: number,
+  walked: ReadonlyMap<string, Shard>,
+  source: ShardSource,
+): TreePart | undefined {
+  const node = sha256 === null ? undefined : walked.get(sha256);
+  if (sha256 === null || node === undefined) return undefined;
+  const below = isInner(node) ? subtreeOf(node, [slot], walked, source) : subtreeOfLeaf(node);
+  return { ...below, sha256, nodes: new Map([[sha256, node], ...below.nodes]) };
+}
+
+function subtreeOfLeaf(leaf: LeafShard): Omit<Subtree, 'path'> {
+  const ended = Object.keys(leaf.tombstones).length > 0 ? [leaf] : [];
+  const certificates = Object.keys(leaf.certificates).length;
+  return { nodes: new Map(), leaves: [leaf], ended, certificates, isWhole: true };
 }
 
 function knownAt(path: ShardPath, shard: InnerShard, { known }: ShardSource): Subtree | undefined {
-  const subtree = known?.get(shard);
+  const subtree = known?.subtrees.get(shard);
   return subtree?.path === path.join() ? subtree : undefined;
 }
 
@@ -130,21 +148,15 @@ function subtreeOf(
     isWhole &&= sha256 === null || child !== undefined;
     if (sha256 === null || child === undefined) continue;
     nodes.set(sha256, child);
-    if (isInner(child)) {
-      const below = subtreeOf(child, [...path, slot], tree, source);
-      for (const [digest, node] of below.nodes) nodes.set(digest, node);
-      for (const leaf of below.leaves) leaves.push(leaf);
-      for (const leaf of below.ended) ended.push(leaf);
-      certificates += below.certificates;
-      isWhole &&= below.isWhole;
-    } else {
-      leaves.push(child);
-      if (Object.keys(child.tombstones).length > 0) ended.push(child);
-      certificates += Object.keys(child.certificates).length;
-    }
+    const below = isInner(child) ? subtreeOf(child, [...path, slot], tree, source) : subtreeOfLeaf(child);
+    for (const [digest, node] of below.nodes) nodes.set(digest, node);
+    for (const leaf of below.leaves) leaves.push(leaf);
+    for (const leaf of below.ended) ended.push(leaf);
+    certificates += below.certificates;
+    isWhole &&= below.isWhole;
   }
   const subtree = { path: path.join(), nodes, leaves, ended, certificates, isWhole };
-  if (isWhole) source.known?.set(shard, subtree);
+  if (isWhole) source.known?.subtrees.set(shard, subtree);
   return subtree;
 }
 

@@ -16,7 +16,8 @@ import {
   serializeShard,
   slotOf,
 } from '#contract/shard/node.ts';
-import { type KnownSubtrees, readShards } from '#contract/shard/read.ts';
+import { readShards } from '#contract/shard/read.ts';
+import type { KnownTrees } from '#contract/shard/tree.ts';
 import { changeShards, type ShardChange, wantsShards } from '#contract/shard/write.ts';
 import { makeEntry, named } from '../../../../support/issuer/documents.ts';
 import { randomFrom } from '../../../../support/random.ts';
@@ -57,9 +58,9 @@ class Tree {
   }
 
   async read(
-    cached: ReadonlyMap<string, Shard> = new Map(),
+    cached: Pick<ReadonlyMap<string, Shard>, 'get'> = new Map(),
     maxCertificates = 50_000,
-    known?: KnownSubtrees,
+    known?: KnownTrees,
   ) {
     const fetch = async (key: string) => {
       const text = this.objects.get(key);
@@ -131,7 +132,7 @@ test('what leaves the tree leaves no empty node behind; a tombstone stays in its
 test('random changes: the tree says what a plain record says', async () => {
   const random = randomFrom(14);
   const [tree, plain] = [new Tree(), new Map<string, ManifestEntry>()];
-  let shards: ReadonlyMap<string, Shard> = new Map();
+  let shards: Pick<ReadonlyMap<string, Shard>, 'get'> = new Map();
   for (let round = 0; round < 30; round += 1) {
     const changes = Array.from({ length: Math.ceil(random() * 60) }, () => {
       const name = `c${Math.floor(random() * 900)}.test`;
@@ -161,8 +162,8 @@ async function crowdedTree(): Promise<Tree> {
 
 /** A reader that keeps what it has put together, as the agent does. */
 class ResidentReader {
-  readonly #known: KnownSubtrees = new WeakMap();
-  #shards: ReadonlyMap<string, Shard> = new Map();
+  readonly #known: KnownTrees = { subtrees: new WeakMap() };
+  #shards: Pick<ReadonlyMap<string, Shard>, 'get'> = new Map();
 
   async read(tree: Tree) {
     const read = await tree.read(this.#shards, 50_000, this.#known);
@@ -175,6 +176,8 @@ test('random changes, roots put back and shards that are lost: who keeps subtree
   const random = randomFrom(1404);
   const [tree, resident] = [await crowdedTree(), new ResidentReader()];
   const roots = [tree.digests];
+  const digestsIn = (nodes: Iterable<[string, Shard]>) => [...nodes].map(([sha256]) => sha256).sort();
+  let last = (await resident.read(tree)).tree;
   let refused = 0;
   for (let round = 0; round < 40; round += 1) {
     if (random() < 0.3) {
@@ -206,12 +209,16 @@ test('random changes, roots put back and shards that are lost: who keeps subtree
     // It needs no shard that it has read before.
     const expected = isLost ? await tree.read() : whole;
     const contentOf = ({ certificates, tombstones, tree: nodes }: Awaited<ReturnType<Tree['read']>>) => ({
-      ...{ certificates, tombstones, digests: [...nodes.keys()].sort() },
+      ...{ certificates, tombstones, digests: digestsIn(nodes) },
     });
     assert.deepEqual(
       contentOf(read as Awaited<ReturnType<Tree['read']>>),
       contentOf(expected as Awaited<ReturnType<Tree['read']>>),
     );
+    const { tree: now } = read as Awaited<ReturnType<Tree['read']>>;
+    const gone = digestsIn(last).filter((sha256) => !digestsIn(now).includes(sha256));
+    assert.deepEqual(last.goneIn(now).sort(), gone);
+    last = now;
   }
   assert.ok(refused > 3, `${refused}`);
 });
@@ -236,8 +243,26 @@ test('who keeps subtrees sees one change, and the same shard put back', async ()
   );
 });
 
+test('who keeps a tree asks for what has changed alone: one leaf of six hundred certificates', async () => {
+  const tree = await treeOf(600);
+  const known: KnownTrees = { subtrees: new WeakMap() };
+  const { tree: shards } = await tree.read(new Map(), 600, known);
+  await tree.change([['c7.test', { entry: entryOf('new'), tombstone: undefined }]]);
+  const asked: string[] = [];
+  const get = (sha256: string) => {
+    asked.push(sha256);
+    return shards.get(sha256);
+  };
+
+  const { tree: after, fetched, certificates } = await tree.read({ get }, 601, known);
+
+  assert.deepEqual([asked, fetched.length], [fetched, 1]);
+  assert.deepEqual([shards.goneIn(after).length, after.goneIn(shards)], [1, fetched]);
+  assert.deepEqual(certificates[named('c7.test')], entryOf('new'));
+});
+
 test('who keeps subtrees refuses one that is named twice, one in another place, and too many certificates', async () => {
-  const [tree, known] = [await crowdedTree(), new WeakMap() as KnownSubtrees];
+  const [tree, known] = [await crowdedTree(), { subtrees: new WeakMap() } as KnownTrees];
   const { tree: shards } = await tree.read(new Map(), 300, known);
   const { digests } = tree;
 

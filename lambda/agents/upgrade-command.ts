@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-ssm';
 import { BOUND, boundedAnswer } from '#common/net/bounded-answer.ts';
 import { MAX_AWS_ANSWER_BYTES } from '#contract/limits.ts';
+import { sdkCredentials } from '#storage/metadata/sdk-credentials.ts';
 import type { CommandEnd, HostCommand } from './upgrade.ts';
 
 /** Seconds: a host that is off for longer gets no command. */
@@ -21,7 +22,11 @@ const MAX_SAID = 300;
 
 export class UpgradeCommand {
   readonly #document: string;
-  readonly #client = new SSMClient({ maxAttempts: 3, requestHandler: TIMEOUTS });
+  readonly #client = new SSMClient({
+    credentials: sdkCredentials(),
+    maxAttempts: 3,
+    requestHandler: TIMEOUTS,
+  });
   #pinned: Promise<string> | undefined;
 
   constructor(document: string) {

@@ -3,6 +3,7 @@ import { ListCommandsCommand, SendCommandCommand, SSMClient } from '@aws-sdk/cli
 import { BOUND, boundedAnswer } from '#common/net/bounded-answer.ts';
 import { FLEET_TAG, type FleetName, fleetTagValue } from '#contract/layout.ts';
 import { MAX_AWS_ANSWER_BYTES } from '#contract/limits.ts';
+import { sdkCredentials } from '#storage/metadata/sdk-credentials.ts';
 
 export interface FleetNotifier {
   /** Sends the command to the fleet's hosts. @param manifest its ETag @returns the command's id */
@@ -31,7 +32,11 @@ const LONGEST_COMMENT = 100;
 export class RunCommandNotifier implements FleetNotifier {
   readonly #document: string;
   readonly #deployment: string | undefined;
-  readonly #client = new SSMClient({ maxAttempts: 3, requestHandler: TIMEOUTS });
+  readonly #client = new SSMClient({
+    credentials: sdkCredentials(),
+    maxAttempts: 3,
+    requestHandler: TIMEOUTS,
+  });
 
   /**
    * @param document the SSM document's name; it takes the parameters `fleet` and `manifest` and nothing secret

@@ -7,13 +7,18 @@ import { BOUND, boundedAnswer } from '#common/net/bounded-answer.ts';
 import { ContractError, messageOf } from '#contract/errors.ts';
 import { MAX_AWS_ANSWER_BYTES } from '#contract/limits.ts';
 import { type AnnouncedTrust, parseAnnouncedTrust, serializeAnnouncedTrust } from '#contract/trust.ts';
+import { sdkCredentials } from '#storage/metadata/sdk-credentials.ts';
 
 /** Limits of one attempt, in ms. */
 const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 10_000, throwOnRequestTimeout: true };
 
 export class TrustParameter {
   readonly #name: string;
-  readonly #client = new SSMClient({ maxAttempts: 3, requestHandler: TIMEOUTS });
+  readonly #client = new SSMClient({
+    credentials: sdkCredentials(),
+    maxAttempts: 3,
+    requestHandler: TIMEOUTS,
+  });
 
   /** @param name `/path/of/parameter` */
   constructor(name: string) {

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AwsCredentialIdentityProvider } from '@smithy/types';
 import type { BucketAccess, HostBucket } from './bucket.ts';
+import { sdkCredentials } from './metadata/sdk-credentials.ts';
 import { openBucket } from './open.ts';
 import { openWithoutSdk } from './open-without-sdk.ts';
 import { credentialsOf, type Environment, regionOf } from './s3-credentials.ts';
@@ -19,7 +20,7 @@ export function openHostBucket(url: string, env: Environment, access?: BucketAcc
 export async function hostIdentity(env: Environment): Promise<HostIdentity> {
   if (isPlain(env)) return { credentials: credentialsOf(env), region: regionOf(env) };
   const { S3Client } = await import('@aws-sdk/client-s3');
-  return new S3Client().config;
+  return new S3Client({ credentials: sdkCredentials() }).config;
 }
 
 export interface HostIdentity {
@@ -35,7 +36,6 @@ const FOR_SDK_ONLY = [
   'AWS_SHARED_CREDENTIALS_FILE',
   'AWS_USE_FIPS_ENDPOINT',
   'AWS_USE_DUALSTACK_ENDPOINT',
-  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
 ];
 
 function isPlain(env: Environment): boolean {

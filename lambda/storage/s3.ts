@@ -31,6 +31,7 @@ import {
   tooManyKeys,
 } from './bucket.ts';
 import { bucketFailure, isConditionFailed, s3ErrorName, statusOf } from './failure.ts';
+import { sdkCredentials } from './metadata/sdk-credentials.ts';
 import { probeConditions } from './probe.ts';
 import { createProcessLock } from './process-lock.ts';
 import { eraseVersions } from './versions/s3-versions.ts';
@@ -58,6 +59,7 @@ export class S3Bucket implements Bucket {
     this.#address = address;
     // The type of the configuration takes no `undefined`.
     this.#client = new S3Client({
+      credentials: sdkCredentials(),
       ...(endpoint !== undefined && { endpoint }),
       ...(region !== undefined && { region }),
       ...(pathStyle !== undefined && { forcePathStyle: pathStyle }),

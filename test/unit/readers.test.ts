@@ -35,7 +35,7 @@ const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
   'lambda/challenge/dns-target.ts': ['Resolver', '64 KiB by the protocol, the time-out of the resolver'],
   'lambda/challenge/route53/api.ts': [
     'Route53Client fromTemporaryCredentials',
-    'boundedAnswer; credentials: AWS itself, by TLS',
+    'boundedAnswer; the credentials of a role: AWS itself, by TLS',
   ],
   'lambda/challenge/txt-lookup.ts': ['Resolver', '64 KiB by the protocol, MAX_VALUES, MAX_SERVERS, 2 s'],
   'lambda/commands/key.ts': [
@@ -85,7 +85,7 @@ const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
   'lambda/signing/trust-parameter.ts': ['SSMClient', 'boundedAnswer'],
   'lambda/storage/atomic-file.ts': ['readSync', 'the bounded helper itself'],
   'lambda/storage/file-lock.ts': ['readFile startProgram', 'flock(1) prints nothing; /proc of this kernel'],
-  'lambda/storage/metadata/instance.ts': ['request', 'readBody with MAX_BYTES, one deadline'],
+  'lambda/storage/metadata/instance.ts': ['request request', 'readBody with MAX_BYTES, one deadline'],
   'lambda/storage/s3.ts': ['S3Client', 'boundedAnswer'],
   // The link is made by the SDK, and nothing is sent.
   'lambda/commands/view/link.ts': ['S3Client', 'no request'],
@@ -114,4 +114,19 @@ test('every reader is bounded, and stands in the list', () => {
   const byName = (rows: readonly string[][]) =>
     rows.map(([file = '', names]) => `${basename(file)}: ${names}`).sort();
   assert.deepEqual(byName(readers), byName(listed as string[][]));
+});
+
+test("each client of AWS's SDK takes its credentials from our chain: its own reads the metadata service without a bound", () => {
+  const clients = sourceFiles
+    .filter((file) => !file.startsWith('cdk/'))
+    .flatMap((file) =>
+      [...textOf(file).matchAll(/new (\w+)Client\(\{?\s*(\S*)/g)].map((found) => ({ file, found })),
+    )
+    .filter(({ file, found: [, name] }) => textOf(file).includes(`@aws-sdk/client-`) && name !== 'Http');
+
+  assert.ok(clients.length >= 8);
+  for (const { file, found } of clients) {
+    assert.match(found[2] ?? '', /^credentials:/, `${file}: ${found[0]}`);
+    assert.match(textOf(file), /credentials: .*\bsdkCredentials\(\)/i, file);
+  }
 });

@@ -3,6 +3,7 @@ import { Route53Client } from '@aws-sdk/client-route-53';
 import { fromTemporaryCredentials } from '@aws-sdk/credential-providers';
 import { BOUND, boundedAnswer } from '#common/net/bounded-answer.ts';
 import { MAX_AWS_ANSWER_BYTES } from '#contract/limits.ts';
+import { sdkCredentials } from '#storage/metadata/sdk-credentials.ts';
 import type { Timing } from '../../acme/poll.ts';
 import type { HostedZoneSettings } from '../../config/dns.ts';
 import { DnsFailed } from '../errors.ts';
@@ -28,7 +29,7 @@ export class Route53Api {
     this.timing = timing;
     this.#assumesRole = roleArn !== undefined;
     this.#client = new Route53Client({
-      ...(roleArn !== undefined && { credentials: roleCredentials(roleArn, access.externalId) }),
+      credentials: roleArn === undefined ? sdkCredentials() : roleCredentials(roleArn, access.externalId),
       // For throttling and for PriorRequestNotComplete, which the SDK tries again.
       maxAttempts: 6,
       requestHandler: { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequestTimeout: true },
@@ -74,7 +75,10 @@ export class Route53Api {
 }
 
 function roleCredentials(RoleArn: string, ExternalId: string | undefined) {
-  return fromTemporaryCredentials({ params: { RoleArn, RoleSessionName: 'pemfleet', ExternalId } });
+  return fromTemporaryCredentials({
+    masterCredentials: sdkCredentials(),
+    params: { RoleArn, RoleSessionName: 'pemfleet', ExternalId },
+  });
 }
 
 export function awsErrorName(error: unknown): string {

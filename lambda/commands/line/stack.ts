@@ -2,6 +2,7 @@
 import { ConfigError } from '#common/config-error.ts';
 import { dnsSuffix } from '#common/net/dns-suffix.ts';
 import { messageOf } from '#contract/errors.ts';
+import { sdkCredentials } from '#storage/metadata/sdk-credentials.ts';
 import type { Environment } from '#storage/s3-credentials.ts';
 import { signedSender } from '#storage/signed-request.ts';
 
@@ -29,7 +30,7 @@ export async function bucketOfStack(name: string, env: Environment): Promise<str
 async function readOutputs(name: string, env: Environment): Promise<ReadonlyMap<string, string>> {
   // A client that the issuer has anyway resolves what all of them resolve.
   const { SSMClient } = await import('@aws-sdk/client-ssm');
-  const { config } = new SSMClient({});
+  const { config } = new SSMClient({ credentials: sdkCredentials() });
   const region = await config.region().catch((error: unknown) => {
     throw refused(name, `no region: set AWS_REGION (${messageOf(error)})`);
   });

@@ -3,6 +3,7 @@ import { ConfigError } from '#common/config-error.ts';
 import { dnsSuffix } from '#common/net/dns-suffix.ts';
 import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { messageOf } from '#contract/errors.ts';
+import { sdkCredentials } from '#storage/metadata/sdk-credentials.ts';
 import type { Environment } from '#storage/s3-credentials.ts';
 import { type SendSigned, type SignedAnswer, signedSender } from '#storage/signed-request.ts';
 import { FunctionError } from './function-error.ts';
@@ -43,7 +44,7 @@ export async function openLambda(functionName: string, env: Environment): Promis
   }
   // A client that the issuer has anyway resolves what all of them resolve.
   const { SSMClient } = await import('@aws-sdk/client-ssm');
-  const { config } = new SSMClient({});
+  const { config } = new SSMClient({ credentials: sdkCredentials() });
   const region =
     named ??
     (await config.region().catch((error: unknown) => {

@@ -8,6 +8,7 @@ import { ConfigError } from '#common/config-error.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { layout } from '#contract/layout.ts';
 import { parseBucketUrl, type S3Address } from '#storage/address.ts';
+import { sdkCredentials } from '#storage/metadata/sdk-credentials.ts';
 import { type Command, loadConfigAndBucket, print, printJson, printToStderr } from '../command.ts';
 import { UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
@@ -56,6 +57,7 @@ async function signedLink(
   validMs: number,
 ): Promise<string> {
   const client = new S3Client({
+    credentials: sdkCredentials(),
     ...(endpoint !== undefined && { endpoint }),
     ...(region !== undefined && { region }),
     ...(pathStyle !== undefined && { forcePathStyle: pathStyle }),

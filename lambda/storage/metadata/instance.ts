@@ -2,12 +2,14 @@
  * The instance metadata service of EC2, version 2 (EC2 User Guide, "Use the Instance Metadata Service"), and the credentials of a container
  * (SDK reference guide, "Container credential provider"). Both are asked by plain HTTP at addresses on which something else may answer.
  */
-import { type IncomingMessage, request } from 'node:http';
+import { request as http, type IncomingMessage } from 'node:http';
+import { request as https } from 'node:https';
 import { getInstanceMetadataEndpoint } from '@smithy/credential-provider-imds';
 import type { AwsCredentialIdentity } from '@smithy/types';
 import { readBody } from '#common/bounded-body.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { parseJson } from '#contract/json.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 
 /** For connection, answer and body together. */
 const TIMEOUT_MS = 2 * SECOND_MS;
@@ -16,6 +18,8 @@ const MAX_BYTES = 65_536;
 /** At the start of an instance, a role may come late. */
 const TRIES = 3;
 const CONTAINER = 'http://169.254.170.2';
+/** Of ECS and EKS: the only ones besides loopback that are asked by plain HTTP. */
+const CONTAINER_HOSTS = ['169.254.170.2', '169.254.170.23', '[fd00:ec2::23]', 'localhost', '[::1]'];
 const ROLE = '/latest/meta-data/iam/security-credentials/';
 
 /** The message holds nothing of an answer. */
@@ -45,16 +49,41 @@ export function instanceRegion(): Promise<string> {
 }
 
 /**
- * @param path `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`
- * @param authorization `AWS_CONTAINER_AUTHORIZATION_TOKEN`
- * @throws MetadataProviderError
+ * What the environment says of a container's credentials: ECS, EKS Pod Identity, Greengrass. A token in a file changes: it is read each time.
+ * @returns undefined if it says nothing
  */
 export function containerCredentials(
-  path: string,
-  authorization: string | undefined,
-): Promise<AwsCredentialIdentity> {
-  const headers = authorization === undefined ? {} : { authorization };
-  return withTries(async () => credentialsIn(await askOnce('GET', new URL(`${CONTAINER}${path}`), headers)));
+  env: Readonly<Record<string, string | undefined>>,
+): (() => Promise<AwsCredentialIdentity>) | undefined {
+  const path = env['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI'];
+  const full = path ? `${CONTAINER}${path}` : env['AWS_CONTAINER_CREDENTIALS_FULL_URI'];
+  if (!full) return undefined;
+  const { AWS_CONTAINER_AUTHORIZATION_TOKEN: token, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file } = env;
+  return async () => {
+    const url = containerUrl(full);
+    const authorization = file ? await tokenIn(file) : token;
+    const headers = authorization ? { authorization } : {};
+    return withTries(async () => credentialsIn(await askOnce('GET', url, headers)));
+  };
+}
+
+/** A token goes along: by plain HTTP to these hosts only. */
+function containerUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isNear = url && (CONTAINER_HOSTS.includes(url.hostname) || /^127(\.\d+){3}$/.test(url.hostname));
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isNear)) return url;
+  throw new MetadataProviderError(
+    'AWS_CONTAINER_CREDENTIALS_FULL_URI wants https, or http to loopback, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]',
+  );
+}
+
+async function tokenIn(file: string): Promise<string> {
+  try {
+    return (await readRegularFile(file, MAX_BYTES)).toString('utf8').trim();
+  } catch (error) {
+    const { code, name } = error as NodeJS.ErrnoException;
+    throw new MetadataProviderError(`AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: ${code ?? name}`);
+  }
 }
 
 /** A token, which each question needs: a service that is led astray by a header alone gets none. */
@@ -75,7 +104,8 @@ async function askOnce(
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      request(url, { method, headers, signal, agent: false }, resolve).on('error', reject).end();
+      const open = url.protocol === 'https:' ? https : http;
+      open(url, { method, headers, signal, agent: false }, resolve).on('error', reject).end();
     });
     const declared = answer.headers['content-length'];
     const body = await readBody(answer, { maxBytes: MAX_BYTES, declared, signal });

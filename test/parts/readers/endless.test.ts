@@ -11,6 +11,7 @@ import { type TestContext, test } from 'node:test';
 import { readBody } from '#common/bounded-body.ts';
 import { MAX_FOREIGN_BYTES } from '#contract/limits.ts';
 import { readRegularFile, readRegularFileSync } from '#storage/atomic-file.ts';
+import { sdkCredentials } from '#storage/metadata/sdk-credentials.ts';
 import { credentialsOf, regionOf } from '#storage/s3-credentials.ts';
 import { loadAgentConfig } from '../../../agent/config/config.ts';
 import { readPlainFile } from '../../../agent/deploy/disk.ts';
@@ -78,26 +79,34 @@ test('an answer to a challenge', async (t) => {
   assert.match(JSON.stringify(answer), /EFBIG/);
 });
 
-test("credentials and region of an instance's metadata: an answer without an end, and one that drips", async (t) => {
-  const drip = (response: ServerResponse) => {
-    const timer = setInterval(() => response.write('x'), 100);
-    response.once('close', () => clearInterval(timer));
-  };
-  const behaviours: Record<string, (response: ServerResponse) => void> = { endless: flood, dripping: drip };
-  let behaviour = 'endless';
-  const server = createHttp((_, response) => behaviours[behaviour]?.(response));
-  await listen(t, server, 0);
-  const { port } = server.address() as { port: number };
-  t.after(setEnv({ AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${port}` }));
+for (const source of ['instance', 'container']) {
+  test(`credentials of ${source === 'instance' ? 'an instance, and its region' : 'a container'}: an answer without an end, one that drips, silence`, async (t) => {
+    const drip = (response: ServerResponse) => {
+      const timer = setInterval(() => response.write('x'), 100);
+      response.once('close', () => clearInterval(timer));
+    };
+    const behaviours = { endless: flood, dripping: drip, silent: () => undefined };
+    let behaviour: keyof typeof behaviours = 'endless';
+    const server = createHttp((_, response) => behaviours[behaviour](response));
+    await listen(t, server, 0);
+    const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+    const noKeys = { AWS_ACCESS_KEY_ID: undefined, AWS_PROFILE: undefined, HOME: '/nonexistent' };
+    const env = source === 'instance' ? {} : { AWS_CONTAINER_CREDENTIALS_FULL_URI: `${url}/v1/credentials` };
+    t.after(setEnv({ ...noKeys, ...env, AWS_EC2_METADATA_SERVICE_ENDPOINT: url }));
+    const asks: (() => Promise<unknown>)[] = [credentialsOf(env), sdkCredentials()];
+    if (source === 'instance') asks.push(regionOf(env));
+    const allFail = async (message: RegExp) => {
+      const failures = asks.map((ask) => assert.rejects(ask(), { name: 'MetadataProviderError', message }));
+      await Promise.all(failures);
+    };
 
-  await assert.rejects(credentialsOf({})(), { name: 'MetadataProviderError', message: /EFBIG/ });
-  await assert.rejects(regionOf({})(), { name: 'MetadataProviderError', message: /EFBIG/ });
-  behaviour = 'dripping';
-  await Promise.all([
-    assert.rejects(credentialsOf({})(), { name: 'MetadataProviderError', message: /no whole answer/ }),
-    assert.rejects(regionOf({})(), { name: 'MetadataProviderError', message: /no whole answer/ }),
-  ]);
-});
+    await allFail(/EFBIG/);
+    behaviour = 'dripping';
+    await allFail(/no whole answer within 2000 ms/);
+    behaviour = 'silent';
+    await allFail(/no whole answer within 2000 ms/);
+  });
+}
 
 test('files: a pipe that nobody writes to, a device without an end, a sparse file of 8 GiB', async (t) => {
   const dir = tempDir(t);

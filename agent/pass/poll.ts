@@ -234,8 +234,9 @@ async function fetchShards({ agent, known, reader }: Poll, shards: ShardDigests)
   const fetched = new Map<string, Buffer>();
   const fetch = async (key: string, sha256: string) => {
     const stored = await storedShard(stateDir, sha256);
+    if (stored !== undefined) return stored;
     // What cannot be read is as good as missing: as such the status says it, and the issuer writes it again.
-    const body = stored ?? (await readUnlessSpoilt(reader.bucket, key))?.body;
+    const body = (await readUnlessSpoilt(reader.bucket, key))?.body;
     if (body !== undefined) fetched.set(sha256, body);
     return body;
   };

@@ -9,6 +9,7 @@ import { hostName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import { certificatesIn } from '#contract/shard/content.ts';
 import { isInner } from '#contract/shard/node.ts';
+import { ShardTree } from '#contract/shard/tree.ts';
 import type { Agent } from '../../agent/agent.ts';
 import { type DesiredAction, doneOutcome, NOTHING_DEPLOYED } from '../../agent/deploy/action.ts';
 import { desiredFiles } from '../../agent/desired/files.ts';
@@ -57,7 +58,7 @@ export class BenchHost {
     ownership.keepTrust(polled.trust);
     await saveManifest(stateDir, polled.manifest, stored.manifest);
     const before = ownership.recordsWith(stored.state);
-    const actions = actionsFor(polled.manifest, before);
+    const actions = actionsFor(polled.manifest, stored.manifest, before);
     const intended = withIntents(before, actions);
     await ownership.save(intended);
     await saveState(stateDir, intended, stored.state);
@@ -79,10 +80,15 @@ export class BenchHost {
   }
 }
 
-/** What a look at the host would say of certificates that were published: of a sharded manifest, only fetched shards have any. */
-function actionsFor({ manifest, shards }: StoredManifest, { files }: AgentState): DesiredAction[] {
-  const fetched = shards && [...shards.fetched.keys()].flatMap((sha256) => shards.tree.get(sha256) ?? []);
-  const leaves = fetched?.flatMap((shard) => (isInner(shard) ? [] : [shard])) ?? [
+/** What a look at the host would say of certificates that were published: of a sharded manifest, only new shards have any. */
+function actionsFor(
+  { manifest, shards }: StoredManifest,
+  last: StoredManifest | undefined,
+  { files }: AgentState,
+): DesiredAction[] {
+  const fresh = shards?.tree.goneIn(last?.shards?.tree ?? new ShardTree([]));
+  const shardsOf = fresh?.flatMap((sha256) => shards?.tree.get(sha256) ?? []);
+  const leaves = shardsOf?.flatMap((shard) => (isInner(shard) ? [] : [shard])) ?? [
     { tombstones: {}, ...manifest },
   ];
   const { fleet: own, version, updatedAt, sequence } = manifest;

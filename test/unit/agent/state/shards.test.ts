@@ -15,10 +15,13 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { certificateName, fleetName, hostName } from '#contract/layout.ts';
+import { NO_SHARDS } from '#contract/shard/node.ts';
+import { ShardTree } from '#contract/shard/tree.ts';
 import { retryUnsaved } from '../../../../agent/state/documents.ts';
 import type { FileRecord } from '../../../../agent/state/file-record.ts';
 import { OWNERSHIP_FILE, readOwnership } from '../../../../agent/state/ownership.ts';
 import { ShardedMap, shardOf } from '../../../../agent/state/sharded-map.ts';
+import { parsedShards, type StoredShards, saveShards } from '../../../../agent/state/shards.ts';
 import { type AgentState, readStateDirectory, saveState } from '../../../../agent/state/state.ts';
 import { readStatus, saveStatus } from '../../../../agent/state/status.ts';
 import { randomFrom } from '../../../support/random.ts';
@@ -458,4 +461,17 @@ test('whatever happens to shards on disk, a process that stays reads what a new 
     assert.deepEqual(await readStatus(directory, own), await readStatus(copies[0], own), `round ${round}`);
     assert.deepEqual(recordsOf((await open()).recordsWith(none)), recordsOf(other.recordsWith(none)));
   }
+});
+
+test('the bytes of shards that are saved are kept no longer: of many certificates, they are a hundred megabytes', async (t) => {
+  const directory = tempDir(t);
+  const shards: StoredShards = {
+    ...{ digests: NO_SHARDS, leaves: [], ended: [], tree: new ShardTree([]) },
+    fetched: new Map([[sha, Buffer.from('{}')]]),
+  };
+
+  await saveShards(directory, shards);
+
+  assert.equal(readFileSync(join(directory, 'shards', `${sha}.json`), 'utf8'), '{}');
+  assert.deepEqual([shards.fetched.size, parsedShards(directory, NO_SHARDS)?.fetched.size], [0, 0]);
 });

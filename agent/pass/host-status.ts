@@ -58,7 +58,12 @@ interface StatusInput {
 export function hostStatusOf(input: StatusInput): HostStatus {
   const { config, haproxy, now } = input;
   const before = new Map(input.previous?.files.map((file) => [file.file, file]));
-  const files = input.outcomes.filter(isOfDesired).map((outcome) => fileStatusOf(outcome, input, before));
+  const files = input.outcomes.filter(isOfDesired).map((outcome) => {
+    const known = before.get(outcome.action.file);
+    const file = fileStatusOf(outcome, input, known);
+    // By identity, whoever saves the status finds the files of which it has something new to say.
+    return known !== undefined && sayTheSame(file, known) ? known : file;
+  });
   files.sort((a, b) => (a.file < b.file ? -1 : 1));
   return {
     version: 1,
@@ -158,7 +163,7 @@ const STATE_AFTER = { refused: 'failed', waiting: 'pending', reload: 'needs-relo
 function fileStatusOf(
   outcome: Outcome<DesiredAction>,
   input: StatusInput,
-  before: ReadonlyMap<string, FileStatus>,
+  before: FileStatus | undefined,
 ): FileStatus {
   const { desired } = outcome.action;
   const state = stateOf(outcome);
@@ -167,21 +172,31 @@ function fileStatusOf(
     file: desired.file,
     certificate: desired.certificate,
     state,
-    since: sinceWhen(state, desired, before.get(desired.file), input.now),
+    since: sinceWhen(state, desired, before, input.now),
     wanted: { sha256: desired.sha256, serial: desired.serial },
     disk: diskOf(outcome, input),
     runtime: runtimeOf(outcome, input),
-    ...(state === 'served' && provedIn(desired, before.get(desired.file), input)),
+    ...(state === 'served' && provedIn(desired, before, input)),
     overlaps: overlapsOf(desired),
     staple: stapleIn(desired, record),
     error: errorIn(outcome, input),
-    wire: wireIn(outcome, before.get(desired.file)),
+    wire: wireIn(outcome, before),
     ...(desired.isUnlisted && {
       isUnlisted: true,
       notAfter: desired.notAfter.toISOString(),
       receipt: desired.receipt,
     }),
   };
+}
+
+/** As JSON: a member that is undefined is none. */
+function sayTheSame(a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
+  const [one, other] = [a, b] as Record<string, unknown>[];
+  if (one === undefined || other === undefined || Array.isArray(a) !== Array.isArray(b)) return false;
+  for (const name in one) if (!sayTheSame(one[name], other[name])) return false;
+  for (const name in other) if (one[name] === undefined && other[name] !== undefined) return false;
+  return true;
 }
 
 function provedIn(

@@ -137,12 +137,22 @@ function jwsOf(accountKey: string): HttpClient {
   return jws;
 }
 
-/** RFC 8555 §6.5: every answer brings a fresh nonce; the pool asks newNonce only when it has none left. */
+interface WaitingForNonce {
+  resolve: (nonce: string) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * RFC 8555 §6.5: every answer brings a fresh nonce. Who finds none waits for the next answer, beside which newNonce is asked, by one at a
+ * time: so many are fetched as requests go on at once, and CAs limit newNonce more than all else.
+ */
 class NoncePool {
   readonly #exchange: Transport;
   readonly #newNonceUrl: string;
   readonly #now: () => Date;
   readonly #nonces: string[] = [];
+  #waiting: WaitingForNonce[] = [];
+  #isAsking = false;
 
   constructor(exchange: Transport, newNonceUrl: string, now: () => Date) {
     this.#exchange = exchange;
@@ -150,14 +160,47 @@ class NoncePool {
     this.#now = now;
   }
 
-  put(response: AcmeResponse): void {
-    const nonce = response.headers['replay-nonce'];
-    if (nonce !== undefined && this.#nonces.length < MAX_POOLED_NONCES) this.#nonces.push(nonce);
+  put({ headers }: AcmeResponse): void {
+    const nonce = headers['replay-nonce'];
+    if (nonce !== undefined) this.#give(nonce);
   }
 
-  async take(): Promise<string> {
+  /** @throws AcmeProblem, NoAcmeAnswer of newNonce */
+  take(): Promise<string> {
     const pooled = this.#nonces.pop();
-    if (pooled !== undefined) return pooled;
+    if (pooled !== undefined) return Promise.resolve(pooled);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      if (!this.#isAsking) void this.#askWhileWaiting();
+    });
+  }
+
+  #give(nonce: string): void {
+    const first = this.#waiting.shift();
+    if (first !== undefined) first.resolve(nonce);
+    else if (this.#nonces.length < MAX_POOLED_NONCES) this.#nonces.push(nonce);
+  }
+
+  async #askWhileWaiting(): Promise<void> {
+    this.#isAsking = true;
+    while (this.#waiting.length > 0) {
+      await this.#newNonce().then(
+        (nonce) => this.#give(nonce),
+        (error: unknown) => this.#failFirst(error),
+      );
+    }
+    this.#isAsking = false;
+  }
+
+  /** The others have waited for this answer: each asks for itself now. */
+  #failFirst(error: unknown): void {
+    const [first, ...others] = this.#waiting;
+    this.#waiting = [];
+    first?.reject(error);
+    for (const { resolve, reject } of others) void this.#newNonce().then(resolve, reject);
+  }
+
+  async #newNonce(): Promise<string> {
     const response = await this.#exchange('HEAD', this.#newNonceUrl);
     const problem = problemOf(response, `HEAD ${this.#newNonceUrl}`, this.#now);
     if (problem !== undefined) throw problem;

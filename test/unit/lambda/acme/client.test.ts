@@ -3,6 +3,7 @@ import { createPrivateKey } from 'node:crypto';
 import { test } from 'node:test';
 import { newAccount } from '../../../../lambda/acme/account.ts';
 import { AcmeProblem } from '../../../../lambda/acme/problem.ts';
+import type { Transport } from '../../../../lambda/acme/transport.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { answer, clientOf, fakeCa, refuse, withNonces } from '../../../support/issuer/fake-ca.ts';
 
@@ -75,6 +76,46 @@ test('no nonce is used twice, also not by requests at once', async () => {
 
   const nonces = ca.exchanged.flatMap(({ header }) => header.nonce ?? []);
   assert.equal(new Set(nonces).size, 60);
+});
+
+test('requests at once fetch so many nonces as they need beside those that answers bring, one after the other', async () => {
+  const ca = fakeCa(withNonces());
+  let [asking, most] = [0, 0];
+  const exchange: Transport = async (method, url, body) => {
+    if (method === 'HEAD') asking += 1;
+    most = Math.max(most, asking);
+    await new Promise(setImmediate);
+    if (method === 'HEAD') asking -= 1;
+    return ca.exchange(method, url, body);
+  };
+  const client = await clientOf({ ...ca, exchange });
+
+  await Promise.all(Array.from({ length: 100 }, () => client.post('https://ca.test/x', {})));
+
+  const fetched = ca.exchanged.filter(({ method }) => method === 'HEAD').length;
+  assert.equal(most, 1);
+  assert.ok(fetched > 1, 'or the requests would go on one after the other');
+  assert.ok(fetched <= 10, `${fetched}: ten requests are at work at once`);
+});
+
+test('a newNonce that fails is one failure: the others ask for themselves, and get theirs', async () => {
+  const ca = fakeCa(withNonces());
+  let asked = 0;
+  const exchange: Transport = async (method, url, body) => {
+    await new Promise(setImmediate);
+    if (method === 'HEAD') asked += 1;
+    return method === 'HEAD' && asked === 1 ? refuse('serverInternal', 503) : ca.exchange(method, url, body);
+  };
+  const client = await clientOf({ ...ca, exchange });
+
+  const ended = await Promise.allSettled(
+    Array.from({ length: 5 }, () => client.post('https://ca.test/x', {})),
+  );
+
+  assert.deepEqual(
+    ended.map(({ status }) => status),
+    ['rejected', 'fulfilled', 'fulfilled', 'fulfilled', 'fulfilled'],
+  );
 });
 
 test('RFC 8555 §6.5: badNonce is tried again with the nonce that it brings', async () => {

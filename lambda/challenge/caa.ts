@@ -18,6 +18,8 @@ export interface CaaRequest {
   readonly issuers: readonly string[];
   /** Of our account there; undefined: there is none yet. */
   readonly accountUri: string | undefined;
+  /** Nobody can say now which account is ours there: a record that names one forbids nothing. */
+  readonly isAccountUnknown?: boolean | undefined;
   /** ACME challenge type, such as `http-01`. */
   readonly method: string;
 }
@@ -50,11 +52,12 @@ export function caaProblem(records: readonly CaaRecord[], request: CaaRequest): 
 
 const OTHER_CA = 'CAA names other CAs only';
 
-function problemOfValue(text: string, { issuers, accountUri, method }: CaaRequest): string | undefined {
+function problemOfValue(text: string, request: CaaRequest): string | undefined {
+  const { issuers, accountUri, isAccountUnknown = false, method } = request;
   const value: IssueValue | undefined = parseIssueValue(text);
   if (value === undefined || !issuers.includes(value.issuer)) return OTHER_CA;
   const uri = value.parameters.get('accounturi');
-  if (uri !== undefined && uri !== accountUri) {
+  if (uri !== undefined && uri !== accountUri && !isAccountUnknown) {
     return `CAA names another account than ours (${accountUri ?? 'which is not registered yet'})`;
   }
   const methods = value.parameters.get('validationmethods');

@@ -15,7 +15,7 @@ import { logReplacement, revokingKeys } from '../replacement/in-pass.ts';
 import { issueAll } from './issuing/issue-all.ts';
 import { discardUnconfigured } from './issuing/order-in-flight.ts';
 import { noteLimits } from './limits/note-limits.ts';
-import { withinBudget } from './limits/within-budget.ts';
+import { withinBudgetAndCaa } from './limits/within-budget.ts';
 import { surveyLostPems } from './lost-pems.ts';
 import { holdMovingNames } from './moving-names.ts';
 import { isHeldIn } from './operator/held.ts';
@@ -78,7 +78,7 @@ async function work(
   const decided = await holdMovingNames(pass, survey, await decideAll(pass, survey));
   const wakeProblem = wakeProblemOf(pass, decided);
   onDecided?.({ plans: decided, caState: survey.budget.state });
-  const plans = withinBudget(decided, survey.budget);
+  const plans = await withinBudgetAndCaa(pass, decided, survey.budget);
   const bursts = noteLimits(pass, survey.budget, plans);
   if (options.dryRun) return { ...(await preview(pass, survey, plans, blocked)), wakeProblem, bursts };
   await survey.budget.save();

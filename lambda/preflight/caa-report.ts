@@ -8,7 +8,7 @@ import type { CaaLookup } from '../challenge/caa-lookup.ts';
 import type { ChallengeName } from '../config/challenge.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { withoutWildcard } from '../config/identifier.ts';
-import type { CaTerms } from '../pass/caa/ca-terms.ts';
+import { type CaTerms, isAccountUnknown } from '../pass/caa/ca-terms.ts';
 import { NAMES_AT_ONCE } from './finding.ts';
 
 /** A record to publish. */
@@ -85,10 +85,11 @@ function wantedFor(identifier: string, methods: readonly string[], cas: readonly
 
 async function checkOne(
   identifier: string,
-  { accountUri, caaIdentities, directoryUrl }: CaTerms,
+  terms: CaTerms,
   method: string,
   lookup: CaaLookup,
 ): Promise<CaaCheck> {
+  const { accountUri, caaIdentities, directoryUrl, fault: caFault } = terms;
   const check = { identifier, directoryUrl, method };
   const { at, fault, records } = await lookup(identifier);
   if (fault !== undefined) {
@@ -102,8 +103,10 @@ async function checkOne(
     const problem = "the CA's domain names are unknown; set acme.caaIdentities";
     return { ...check, at, result: 'unknown', problem };
   }
-  const problem = caaProblem(records, { identifier, issuers: caaIdentities, accountUri, method });
-  return problem === undefined
-    ? { ...check, at, result: 'allowed' }
-    : { ...check, at, result: 'denied', problem };
+  const request = { identifier, issuers: caaIdentities, accountUri, method };
+  const problem = caaProblem(records, { ...request, isAccountUnknown: isAccountUnknown(terms) });
+  if (problem !== undefined) return { ...check, at, result: 'denied', problem };
+  if (caaProblem(records, request) === undefined) return { ...check, at, result: 'allowed' };
+  const why = `CAA names an account, and which one is ours is not known: ${caFault?.message}`;
+  return { ...check, at, result: 'unknown', problem: why };
 }

@@ -46,7 +46,7 @@ export const ISSUER_MUTANTS: readonly Mutant[] = [
   ...mutantsOf('lambda/pass/run-pass.ts', 'test/unit/lambda/pass/run-pass.test.ts', [
     [
       'orders stay within the budget',
-      'withinBudget(decided, survey.budget)',
+      'await withinBudgetAndCaa(pass, decided, survey.budget)',
       'decided',
       'orders beyond the budget wait',
     ],

@@ -49,6 +49,11 @@ export async function caTermsOf(ca: Ca): Promise<CaTerms> {
   }
 }
 
+/** The CA, or what is stored of our account, gives no answer, and the configuration does not name it. */
+export function isAccountUnknown({ accountUri, fault }: CaTerms): boolean {
+  return accountUri === undefined && fault !== undefined;
+}
+
 /** RFC 8657 §3: the URI in a record has to be the account's, character for character. */
 export function accountProblemOf(
   { accountUri }: Pick<Ca['settings'], 'accountUri'>,

@@ -6,7 +6,7 @@ import { type CaaRecord, caaProblem } from '../../challenge/caa.ts';
 import type { CaaLookup } from '../../challenge/caa-lookup.ts';
 import type { CertificateSpec } from '../../config/config.ts';
 import type { Pass } from '../../pass.ts';
-import { caTermsOf } from './ca-terms.ts';
+import { caTermsOf, isAccountUnknown } from './ca-terms.ts';
 
 /** A hundred names have one zone, as a rule: the first answers are remembered for the others. */
 const LOOKED_UP_AT_ONCE = 10;
@@ -30,11 +30,12 @@ export async function forbiddenByCaa(
   const names = identifiers.filter((identifier) => !isIP(identifier));
   const found = await inParallel(names, LOOKED_UP_AT_ONCE, (one) => recordsFor(caa, one), String);
   if (found.every(({ records }) => records.length === 0)) return undefined;
-  const { accountUri, caaIdentities: issuers } = await caTermsOf(caOf(cas, directoryUrl));
+  const terms = await caTermsOf(caOf(cas, directoryUrl));
+  const { accountUri, caaIdentities: issuers } = terms;
   if (issuers.length === 0) return undefined;
   const methods = challenge.map((one) => (one === 'http-01-stateless' ? 'http-01' : one));
   const [problem] = found.flatMap(({ identifier, records }) => {
-    const asked = { identifier, issuers, accountUri };
+    const asked = { identifier, issuers, accountUri, isAccountUnknown: isAccountUnknown(terms) };
     const problems = methods.map((method) => caaProblem(records, { ...asked, method }));
     return problems.includes(undefined) ? [] : [`${identifier}: ${problems[0]}`];
   });

@@ -6,7 +6,7 @@ import { faultOfAttempt } from '../../order/back-off.ts';
 import type { Pass } from '../../pass.ts';
 import { forbiddenByCaa } from '../caa/forbidden.ts';
 import { isAlmostOver } from '../limits/renewal.ts';
-import { withinBudget } from '../limits/within-budget.ts';
+import { withinBudgetAndCaa } from '../limits/within-budget.ts';
 import type { Plan } from '../plan.ts';
 import type { Survey } from '../survey.ts';
 import type { OrderInFlight } from './order-in-flight.ts';
@@ -31,7 +31,7 @@ export async function followUpOf(
   const { directoryUrl } = plan.decision;
   if (error instanceof StillProcessing) {
     const decision = { action: 'resume', reason: 'order-in-flight', directoryUrl } as const;
-    return reserved(survey, { ...plan, decision }, 'at-the-end');
+    return reserved(pass, survey, { ...plan, decision }, 'at-the-end');
   }
   const isTheirs =
     error instanceof NotOffered ||
@@ -74,12 +74,17 @@ async function atNextCa(
   const renewal = plan.others?.find((offer) => offer.directoryUrl === next)?.renewal;
   const decision = { action: 'obtain', reason: 'ca-failing', directoryUrl: next } as const;
   const others = plan.others?.filter((offer) => offer.directoryUrl !== next) ?? [];
-  return reserved(survey, { ...plan, decision, renewal, others }, 'at-once');
+  return reserved(pass, survey, { ...plan, decision, renewal, others }, 'at-once');
 }
 
 /** The reservation of the first attempt has ended with it. */
-function reserved({ budget }: Survey, given: Plan, when: FollowUp['when']): FollowUp | undefined {
-  const [plan] = withinBudget([{ ...given, reservation: undefined }], budget);
+async function reserved(
+  pass: Pass,
+  { budget }: Survey,
+  given: Plan,
+  when: FollowUp['when'],
+): Promise<FollowUp | undefined> {
+  const [plan] = await withinBudgetAndCaa(pass, [{ ...given, reservation: undefined }], budget);
   return plan && { plan, when };
 }
 

@@ -1,11 +1,15 @@
 /** Which of the plans have room within the limits of their CAs. */
+import { inParallel } from '#common/in-parallel.ts';
 import type { CaBudget } from '../../ca/budget.ts';
 import type { BudgetRequest } from '../../ca/demands.ts';
 import type { Reservation } from '../../ca/reservations.ts';
 import { isLongWait } from '../../order/back-off.ts';
 import { openOrders } from '../../order/record.ts';
+import type { Pass } from '../../pass.ts';
+import { forbiddenByCaa } from '../caa/forbidden.ts';
 import { byUrgency, type Plan } from '../plan.ts';
-import { emergencyOf } from './renewal.ts';
+import type { CaOffer } from './cas-for.ts';
+import { emergencyOf, isAlmostOver } from './renewal.ts';
 
 /**
  * Reserves the new orders in the budget: emergencies first, then renewals, then first issues, each by urgency. A renewal without room at its
@@ -13,30 +17,87 @@ import { emergencyOf } from './renewal.ts';
  * @returns the plans in order of urgency
  */
 export function withinBudget(plans: readonly Plan[], budget: CaBudget): Plan[] {
-  const { now } = budget;
-  const urgentFirst = [...plans].sort(byUrgency(now));
-  const placed = new Map<Plan, Plan>();
-  for (const plan of [...urgentFirst].sort((a, b) => claimOf(a, now) - claimOf(b, now))) {
-    placed.set(plan, place(plan, budget, now));
-  }
-  return urgentFirst.map((plan) => placed.get(plan) ?? plan);
+  return moveHeld(reserveAll(plans, budget), budget);
 }
 
-function place(plan: Plan, budget: CaBudget, now: Date): Plan {
-  const reservation = reserve(plan, budget, now);
-  const held = reservation?.held;
-  if (held === undefined) return { ...plan, reservation };
-  const { decision, others = [] } = plan;
-  // A burst of first issues that has its turn soon waits for the preferred CA; for days, no name stays without a certificate.
-  if (decision.action === 'obtain' && (!isFirstIssue(plan) || isLongWait(held.until, now))) {
+/** The same, and none goes where CAA records forbid it: they are looked up for what has no room, and for nothing else. */
+export async function withinBudgetAndCaa(
+  pass: Pass,
+  plans: readonly Plan[],
+  budget: CaBudget,
+): Promise<Plan[]> {
+  const reserved = reserveAll(plans, budget);
+  const allowed = await inParallel(
+    reserved,
+    LOOKED_UP_AT_ONCE,
+    (plan) => (mayMove(plan, budget.now) ? withoutForbidden(pass, plan) : Promise.resolve(plan)),
+    ({ spec }) => spec.name,
+  );
+  return moveHeld(allowed, budget);
+}
+
+const LOOKED_UP_AT_ONCE = 10;
+
+/** In an emergency, whatever can be tried is tried. */
+async function withoutForbidden(pass: Pass, plan: Plan): Promise<Plan> {
+  if (isAlmostOver(plan, pass.timing.now())) return plan;
+  const others: CaOffer[] = [];
+  for (const offer of plan.others ?? []) {
+    if ((await forbiddenByCaa(pass, plan.spec, offer.directoryUrl)) === undefined) others.push(offer);
+  }
+  return { ...plan, others };
+}
+
+/** At the CA of each decision; what finds no room there is `held`. */
+function reserveAll(plans: readonly Plan[], budget: CaBudget): Plan[] {
+  const { now } = budget;
+  const reserved = new Map<Plan, Plan>();
+  for (const plan of inTurn(plans, now)) {
+    const reservation = reserve(plan, budget, now);
+    const held = reservation?.held;
+    reserved.set(plan, held === undefined ? { ...plan, reservation } : { ...plan, held });
+  }
+  return plans.map((plan) => reserved.get(plan) ?? plan);
+}
+
+/** To the first CA with room; what finds none waits. */
+function moveHeld(plans: readonly Plan[], budget: CaBudget): Plan[] {
+  const { now } = budget;
+  const moved = new Map(inTurn(plans.filter(isWithoutRoom), now).map((plan) => [plan, move(plan, budget)]));
+  return plans.map((plan) => moved.get(plan) ?? plan).sort(byUrgency(now));
+}
+
+function inTurn(plans: readonly Plan[], now: Date): Plan[] {
+  return [...plans].sort(byUrgency(now)).sort((a, b) => claimOf(a, now) - claimOf(b, now));
+}
+
+/** Of a decision that the budget holds back; a plan that waits for a paused CA names what it waits for, too. */
+function isWithoutRoom({ decision, held }: Plan): boolean {
+  return held !== undefined && 'directoryUrl' in decision;
+}
+
+/** A burst of first issues that has its turn soon waits for the preferred CA; for days, no name stays without a certificate. */
+function mayMove(plan: Plan, now: Date): boolean {
+  const { decision, held } = plan;
+  return (
+    held !== undefined && decision.action === 'obtain' && (!isFirstIssue(plan) || isLongWait(held.until, now))
+  );
+}
+
+function move(plan: Plan, budget: CaBudget): Plan {
+  const { now } = budget;
+  const { decision, held, others = [] } = plan;
+  if (held === undefined) return plan;
+  if (decision.action === 'obtain' && mayMove(plan, now)) {
     for (const { directoryUrl, renewal } of others) {
       const rest = others.filter((other) => other.directoryUrl !== directoryUrl);
-      const moved: Plan = { ...plan, renewal, others: rest, decision: { ...decision, directoryUrl } };
-      const there = reserve(moved, budget, now);
-      if (there?.held === undefined) return { ...moved, reservation: there };
+      const there = { ...decision, directoryUrl };
+      const moved: Plan = { ...plan, held: undefined, renewal, others: rest, decision: there };
+      const reservation = reserve(moved, budget, now);
+      if (reservation?.held === undefined) return { ...moved, reservation };
     }
   }
-  return { ...plan, held, decision: { action: 'defer', reason: 'order-budget', until: held.until } };
+  return { ...plan, decision: { action: 'defer', reason: 'order-budget', until: held.until } };
 }
 
 function reserve(plan: Plan, budget: CaBudget, now: Date): Reservation | undefined {

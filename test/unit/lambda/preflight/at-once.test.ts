@@ -44,6 +44,27 @@ test('CAA: 200 names are asked for, 20 at the same time, in the order of the con
   );
 });
 
+for (const [says, fault, result, problem] of [
+  ['is not registered yet', undefined, 'denied', /another account than ours \(which is not registered yet\)/],
+  [
+    'is not known, because its CA gives no answer',
+    { code: 'ERR_ACME_UNREACHABLE', message: 'GET https://ca.test/directory: ECONNREFUSED' },
+    'unknown',
+    /names an account, and which one is ours is not known: GET https:\/\/ca\.test\/directory: ECONNREFUSED/,
+  ],
+] as const) {
+  test(`CAA that names an account, where ours ${says}, is ${result}`, async () => {
+    const value = 'ca.test; accounturi=https://ca.test/account/1';
+    const records = [{ isCritical: false, tag: 'issue', value }];
+    const terms = { ...ca, accountUri: undefined, ...(fault && { fault }) };
+
+    const { checks } = await readCaa([makeSpec()], [terms], async () => ({ at: 'a.test', records }));
+
+    assert.equal(checks[0]?.result, result);
+    assert.match(checks[0]?.problem ?? '', problem);
+  });
+}
+
 test('records of dns-persist-01: 200 names are asked for, 20 at the same time', async () => {
   const { counts, lookup } = slowDns<readonly string[]>([]);
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import { NoAcmeAnswer } from '../../../../../lambda/acme/problem.ts';
+import { readCaBudget } from '../../../../../lambda/ca/budget.ts';
 import type { CaaAnswer } from '../../../../../lambda/challenge/caa-lookup.ts';
 import { createOrderRecord } from '../../../../../lambda/order/record.ts';
 import { decideAll } from '../../../../../lambda/pass/plan.ts';
@@ -31,7 +32,7 @@ const only = (...issuers: string[]): CaaAnswer => ({
 const NO_ANSWER: CaaAnswer = { at: 'a.test', records: [], fault: 'ESERVFAIL' };
 
 /** Three CAs that give no answer; the fallback CAs are `second.test` and `third.test` in CAA records. */
-function setUp(answer: CaaAnswer, daysLeft?: number) {
+function setUp(answer: CaaAnswer, daysLeft?: number, limits = {}) {
   const bucket = memoryBucket(() => noon);
   const asked: string[] = [];
   const lookedUp: string[] = [];
@@ -40,7 +41,7 @@ function setUp(answer: CaaAnswer, daysLeft?: number) {
     caaIdentities: [new URL(directoryUrl).hostname],
   });
   const [acme, ...fallback] = [DIRECTORY_URL, SECOND, THIRD].map(settingsOf);
-  const config = makeConfig(certificates, { acme, fallback });
+  const config = makeConfig(certificates, { acme: { ...acme, limits }, fallback });
   const cas = new Map(
     [config.acme, ...config.fallback].map((settings) => [
       settings.directoryUrl,
@@ -71,7 +72,7 @@ function setUp(answer: CaaAnswer, daysLeft?: number) {
     ...{ ...passFor(certificates), config },
     timing: { ...clock, deadline: after(clock.now(), 15 * MINUTE_MS) },
   });
-  return { asked, bucket, clock, events, lookedUp, pass, published };
+  return { asked, bucket, clock, config, events, lookedUp, pass, published };
 }
 
 for (const [says, answer, wanted, forbidden] of [
@@ -79,6 +80,12 @@ for (const [says, answer, wanted, forbidden] of [
   ['let the third one issue', only('third.test'), ['third.test'], [SECOND]],
   ['let none of them issue', only('other.test'), [], [SECOND, THIRD]],
   ['have no answer', NO_ANSWER, ['second.test'], []],
+  [
+    'name an account of the second CA, which cannot say whether it is ours',
+    only('second.test; accounturi=https://second.test/account/1'),
+    ['second.test'],
+    [],
+  ],
 ] as const) {
   test(`where CAA records ${says}, [${wanted}] is asked in the place of the first CA`, async () => {
     const { asked, clock, events, lookedUp, pass } = setUp(answer);
@@ -128,4 +135,36 @@ test('an order that the first CA refuses goes to the CA that CAA records allow, 
   assert.deepEqual(await decisionBy(only('third.test')), { ...obtain, directoryUrl: THIRD });
   const resume = { action: 'resume', reason: 'retry', directoryUrl: DIRECTORY_URL };
   assert.deepEqual(await decisionBy(only('other.test')), resume);
+});
+
+for (const [says, answer, wanted] of [
+  ['the second CA issue', only('second.test'), ['second.test']],
+  ['the third one issue', only('third.test'), ['third.test']],
+  ['neither issue', only('ca.test'), []],
+] as const) {
+  test(`a renewal without room at its CA, where CAA records let ${says}, goes to [${wanted}]`, async () => {
+    const limits = { certificatesPerNames: { count: 1, hours: 168 } };
+    const { asked, bucket, clock, config, lookedUp, pass, published } = setUp(answer, 20, limits);
+    await published();
+    const { now } = clock;
+    const budget = await readCaBudget({ bucket, config, now, log: () => undefined });
+    const identifiers = certificates[0]?.identifiers ?? [];
+    budget.recordIssued({ directoryUrl: DIRECTORY_URL, identifiers, count: 1, certificates: 1 });
+    await budget.save();
+
+    const { outcomes } = await runPass(pass());
+
+    assert.deepEqual(asked.slice(0, 1), wanted);
+    assert.deepEqual(new Set(lookedUp), new Set(['a.test']));
+    if (wanted.length === 0) assert.equal(outcomes[0]?.reason, 'order-budget');
+  });
+}
+
+test('where there is room, no CAA record of a fallback CA is looked up', async () => {
+  const { asked, lookedUp, pass, published } = setUp(only('ca.test'), 20);
+  await published();
+
+  await runPass(pass());
+
+  assert.deepEqual([asked, lookedUp], [['ca.test'], []]);
 });

@@ -1,5 +1,5 @@
 /** The certification request of finalize (RFC 8555 §7.4; PKCS#10, RFC 2986): node:crypto signs, but cannot write it. */
-import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { bitString, encode, objectId, sequence, TAG } from '#common/der.ts';
@@ -22,11 +22,10 @@ const KEY_USAGE = encode(TAG.bitString, Buffer.of(5, 0b1010_0000));
 /**
  * The names are in the subjectAltName alone: a common name is what the CA makes of them.
  * @param names DNS names as A-labels, and IP addresses
- * @param keyPem PKCS#8: RSA, P-256 or P-384
+ * @param key private: RSA, P-256 or P-384
  * @returns DER
  */
-export function certificationRequest(names: readonly string[], keyPem: string): Buffer {
-  const key = createPrivateKey(keyPem);
+export function certificationRequest(names: readonly string[], key: KeyObject): Buffer {
   const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' });
   const info = sequence(VERSION, NO_SUBJECT, publicKey, encode(0xa0, extensionRequest(names)));
   const { hash, algorithm } = signatureOf(key);

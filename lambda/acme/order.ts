@@ -1,4 +1,5 @@
 /** Order objects (RFC 8555 §7.1.3) and their walk from newOrder to the issued certificate (§7.4). */
+import type { KeyObject } from 'node:crypto';
 import type { AcmeClient } from './client.ts';
 import { certificationRequest } from './csr.ts';
 import { type PollAnswer, pollUntil, type Timing } from './poll.ts';
@@ -70,9 +71,9 @@ export async function getOrder(client: AcmeClient, url: string): Promise<Order |
 }
 
 /** §7.4: sends the CSR. @returns undefined if the CA says that the order is not ready, or no longer is */
-export async function finalize(client: AcmeClient, order: Order, keyPem: string): Promise<Order | undefined> {
+export async function finalize(client: AcmeClient, order: Order, key: KeyObject): Promise<Order | undefined> {
   const names = order.identifiers.map((identifier) => identifier.value);
-  const csr = certificationRequest(names, keyPem).toString('base64url');
+  const csr = certificationRequest(names, key).toString('base64url');
   try {
     const response = await client.post(order.finalize, { csr });
     return { ...orderOf(response, order.url), retryAfter: response.headers['retry-after'] };

@@ -33,11 +33,11 @@ export interface ExpectedPem {
 }
 
 /** Writes the canonical form, without a self-signed root at the end of the CA's chain (RFC 8446 §4.4.2). */
-export function assemble(chainPem: readonly string[], keyPem: string): string {
+export function assemble(chainPem: readonly string[], privateKey: string | KeyObject): string {
   const chain = chainPem.map(parseCertificate);
   const sent = chain.filter((certificate, index) => index === 0 || !isSelfSigned(certificate));
-  const key = createPrivateKey(keyPem).export({ type: 'pkcs8', format: 'pem' });
-  return [...sent.map((certificate) => certificate.toString()), key]
+  const key = typeof privateKey === 'string' ? createPrivateKey(privateKey) : privateKey;
+  return [...sent.map((certificate) => certificate.toString()), key.export({ type: 'pkcs8', format: 'pem' })]
     .map((block) => `${String(block).trim()}\n`)
     .join('');
 }

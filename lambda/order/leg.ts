@@ -1,4 +1,5 @@
 /** The order of one key type, as it is driven: every step is saved in its order record before the next one is taken. */
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { CertificateName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { ChallengeName } from '../config/challenge.ts';
@@ -17,6 +18,7 @@ export class OrderLeg {
   /** Of the certificate, in order of preference. */
   readonly challenges: readonly ChallengeName[];
   #leg: LegRecord;
+  #key: KeyObject | undefined;
 
   constructor(bucket: Bucket, stored: StoredRecord, index: number, challenges: readonly ChallengeName[]) {
     const leg = stored.record.legs[index];
@@ -54,9 +56,10 @@ export class OrderLeg {
     return this.#leg.keyType;
   }
 
-  /** PKCS#8 PEM. */
-  get key(): string {
-    return this.#leg.key;
+  /** Of the certificate. */
+  get key(): KeyObject {
+    this.#key ??= createPrivateKey(this.#leg.key);
+    return this.#key;
   }
 
   /** certID (RFC 9773 §4.1) that the order is to name. */

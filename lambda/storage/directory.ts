@@ -158,16 +158,18 @@ export class DirectoryBucket implements Bucket {
     const path = this.#pathOf(key);
     const isPublic = isChallenge(key);
     const options = { mode: isPublic ? 0o644 : 0o600, tempDirectory: this.#temp };
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    if (isPublic) for (const folder of [this.#root, dirname(path)]) await letThrough(folder);
+    if (isPublic) {
+      await makeFolder(path);
+      for (const folder of [this.#root, dirname(path)]) await letThrough(folder);
+    }
     if (condition && 'ifNoneMatch' in condition) {
-      const isNew = await createFile(path, body, options);
+      const isNew = await inFolder(path, () => createFile(path, body, options));
       if (!isNew) await refuseFolder(path);
       return isNew;
     }
     return this.#lock.whileHeld(async () => {
       if (condition && (await this.#read(key))?.etag !== condition.ifMatch) return false;
-      await replaceFile(path, body, options);
+      await inFolder(path, () => replaceFile(path, body, options));
       return true;
     });
   }
@@ -183,6 +185,21 @@ export class DirectoryBucket implements Bucket {
 
 function etagOf(body: string | Buffer): string {
   return `"${createHash('sha256').update(body).digest('hex')}"`;
+}
+
+/** The first object of a folder finds none. */
+async function inFolder<T>(path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  await makeFolder(path);
+  return write();
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
 }
 
 /** Lets other users pass through a directory of ours, and see nothing of it. (The umask has a say at its making only.) */

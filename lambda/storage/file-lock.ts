@@ -7,7 +7,6 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { startProgram } from '#common/program/start-program.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
@@ -49,7 +48,7 @@ export async function takeFileLock(path: string, timeoutMs: number): Promise<Fil
 }
 
 /** To take the lock costs some ten milliseconds of processor time. */
-const LINGER_MS = 20;
+const LINGER_MS = 50;
 /** Other processes wait for it. */
 const LONGEST_HELD_MS = SECOND_MS;
 
@@ -65,6 +64,8 @@ export class LingeringLock {
   readonly #timeoutMs: number;
   #waiting: WaitingWork[] = [];
   #isBusy = false;
+  /** Ends the wait for more work. */
+  #wake: () => void = () => undefined;
   /** When it was held last: what waited for our own work has not waited for others. */
   #heldAtMs = 0;
 
@@ -79,6 +80,7 @@ export class LingeringLock {
     return new Promise((resolve, reject) => {
       const run = () => work().then(resolve, reject);
       this.#waiting.push({ run, reject, sinceMs: performance.now() });
+      this.#wake();
       if (!this.#isBusy) void this.#workOff();
     });
   }
@@ -114,9 +116,20 @@ export class LingeringLock {
       const next = this.#waiting.shift();
       if (next === undefined) break;
       await next.run();
-      if (this.#waiting.length === 0) await sleep(LINGER_MS);
+      if (this.#waiting.length === 0) await this.#linger();
       this.#heldAtMs = performance.now();
     }
+  }
+
+  /** Until there is work, or for a moment. */
+  #linger(): Promise<void> {
+    return new Promise((resolve) => {
+      const moment = setTimeout(resolve, LINGER_MS);
+      this.#wake = () => {
+        clearTimeout(moment);
+        resolve();
+      };
+    });
   }
 }
 

@@ -87,9 +87,7 @@ async function importInto(
     ...{ name, fleets, haproxy: spec?.haproxy },
     issued: { origin: 'imported', importedAt: now().toISOString() },
     isIssuedByRoot: certificates.some(({ isIssuedByRoot }) => isIssuedByRoot),
-    texts: certificates.map(({ chain, key }) =>
-      assemble(chain.map(String), key.export({ type: 'pkcs8', format: 'pem' }).toString()),
-    ),
+    texts: certificates.map(({ chain, key }) => assemble(chain.map(String), key)),
   });
   if (!values.force) {
     refuseWorse(plan);

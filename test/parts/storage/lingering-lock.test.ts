@@ -63,6 +63,19 @@ test('what ends a service or the programs of a terminal leaves the lock to the w
   await (await takeFileLock(path, 1_000)).release();
 });
 
+test('work that comes while the lock is kept begins at once', async (t) => {
+  const lock = new LingeringLock(join(tempDir(t), 'lock'), 10_000);
+  await lock.whileHeld(async () => undefined);
+
+  const begin = performance.now();
+  for (let visit = 0; visit < 100; visit += 1) {
+    await sleep(1);
+    await lock.whileHeld(async () => undefined);
+  }
+
+  assert.ok(performance.now() - begin < 1_500, 'each waited for the end of the time for which it is kept');
+});
+
 test('much work at once leaves others their turn', async (t) => {
   const path = join(tempDir(t), 'lock');
   const lock = new LingeringLock(path, 10_000);

@@ -116,8 +116,7 @@ export async function readyOrder(client: RawClient, names: string[]) {
 
 export async function csrFor(names: string[]): Promise<{ csr: string }> {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  return { csr: certificationRequest(names, pem).toString('base64url') };
+  return { csr: certificationRequest(names, privateKey).toString('base64url') };
 }
 
 /**

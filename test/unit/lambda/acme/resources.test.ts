@@ -1,6 +1,6 @@
 /** Answers that are no order, no authorization, no directory: always a failure with a code, never a TypeError. */
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { linksOf, listOrders, newAccount } from '../../../../lambda/acme/account.ts';
 import { getAuthorization, respond, waitValid } from '../../../../lambda/acme/authorization.ts';
@@ -23,7 +23,7 @@ const order: Order = {
   finalize: `${url}/finalize`,
 };
 const authorization = { url, identifier, status: 'pending', challenges: [] } as const;
-const key = await generateKey('ec256');
+const key = createPrivateKey(await generateKey('ec256'));
 
 const READS: Record<string, (client: AcmeClient) => Promise<unknown>> = {
   newAccount: (client) => newAccount(client, { contact: [], termsOfServiceAgreed: true }),

@@ -2,7 +2,7 @@
  * Files that the command line names are those of the user who types it. Root opens them before it goes on as another user, who may not even
  * enter the directory, and could not open a pipe of root's (`/dev/stdin`, `<(…)`) again.
  */
-import { closeSync, constants, createReadStream, fchmodSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, createReadStream, fchmodSync, fstatSync, openSync, rmSync } from 'node:fs';
 import { BodyTooLarge, readBody } from '#common/bounded-body.ts';
 import { ConfigError } from '#common/config-error.ts';
 
@@ -34,14 +34,25 @@ export function openGivenFiles(values: GivenFiles): readonly number[] {
   return [...opened.values()];
 }
 
+/** That this program has made for a key. */
+let madeForKey: { file: string; fd: number } | undefined;
+
+/** Whoever was refused before there was a key leaves no file. */
+export function removeEmptyOut(): void {
+  if (madeForKey === undefined || fstatSync(madeForKey.fd).size > 0) return;
+  rmSync(madeForKey.file, { force: true });
+}
+
 /**
- * Empty until there is a key to write into it: a run that ends before leaves it so, and the next one takes it. What is there already must be
+ * Empty until there is a key to write into it: a run that is killed before leaves it so, and the next one takes it. What is there already must be
  * the user's own, and becomes readable by nobody else, before a key comes into it.
  */
 function openForKey(file: string): number {
   const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
   try {
-    return openSync(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    const fd = openSync(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    madeForKey = { file, fd };
+    return fd;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw cannotOpen(file, error);
   }

@@ -5,7 +5,7 @@ import { continueAs, continueAsRightUser, type OwnedPlace } from '#common/user/r
 import { parseBucketUrl } from '#storage/address.ts';
 import type { BucketAccess } from '#storage/bucket.ts';
 import { isBucketName } from './bucket-names.ts';
-import { openGivenFiles } from './given-files.ts';
+import { openGivenFiles, removeEmptyOut } from './given-files.ts';
 import type { CommandValues } from './options.ts';
 
 /** The responder's own user: it reads no key. */
@@ -31,6 +31,8 @@ export async function continueForBucket(
     env: process.env,
     say: (line: string) => writeNotice(process.stderr, line),
     beforehand: () => openGivenFiles(values),
+    // The owner of the bucket may not take a file out of root's directory.
+    afterwards: values.out === undefined ? undefined : removeEmptyOut,
   };
   const path = address.kind === 'directory' ? address.path : undefined;
   const isWritten = access === 'write' && runsAs === 'owner';

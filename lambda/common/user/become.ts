@@ -68,8 +68,6 @@ export function startAgainAs(
     env,
   });
   if (error === undefined) return status ?? 1;
-  const why = 'this Node lets nobody change the user, and setpriv(1) cannot be started';
-  throw new WrongUser(`root may not become ${name ?? uid} here: ${why}; install util-linux`, {
-    cause: error,
-  });
+  const why = 'setpriv(1), by which root does it here, cannot be started; install util-linux';
+  throw new WrongUser(`root may not become ${name ?? uid} here: ${why}`, { cause: error });
 }

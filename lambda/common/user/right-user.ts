@@ -40,6 +40,8 @@ export interface RightUserOptions {
   say: (line: string) => void;
   /** Opens what the command line names: it is the typing user's. Called before root is given up; answers the descriptors. */
   beforehand?: () => readonly number[];
+  /** Root stays to do this when the command has ended, whatever its end. */
+  afterwards?: (() => void) | undefined;
 }
 
 /** @throws WrongUser */
@@ -71,7 +73,7 @@ export function isUnitOfSystemd(parent: number, env: NodeJS.ProcessEnv): boolean
 export async function continueAs(
   account: Account,
   place: OwnedPlace,
-  { program, args, env, say, beforehand }: RightUserOptions,
+  { program, args, env, say, beforehand, afterwards }: RightUserOptions,
   isNew: boolean,
 ): Promise<void> {
   const who = account.name ?? `uid ${account.uid}`;
@@ -79,13 +81,19 @@ export async function continueAs(
   if (!isNew && place.isWritten) await refuseForeign(place, account, program);
   const files = beforehand?.() ?? [];
   const why = isNew ? 'the user of the units' : `the owner of ${place.path}`;
-  const hasBecome = become(account, place.groups ?? [], env);
+  const hasBecome = afterwards === undefined && become(account, place.groups ?? [], env);
   say(`${program}: started as root, goes on as ${who}, ${why}\n`);
   if (hasBecome) return;
   // What root alone does, it has done.
   const isFix = args.includes('--fix');
   const rest = args.filter((word) => !(isFix && ['--fix', '--dry-run'].includes(word)));
-  process.exit(startAgainAs(account, place.groups ?? [], { args: rest, env, files }));
+  let status = 1;
+  try {
+    status = startAgainAs(account, place.groups ?? [], { args: rest, env, files });
+  } finally {
+    afterwards?.();
+  }
+  process.exit(status);
 }
 
 /** A pass of the service would stop at the first of them. */

@@ -113,16 +113,23 @@ test("a FILE that a command writes is root's, in root's own directory: a command
   const home = join(dir, 'home');
   asRoot('install', '-d', '-m', '0700', home);
   const [file, theirs] = [join(home, 'new'), join(home, 'theirs')];
-  const refused: { args: (file: string) => string[]; status: number }[] = [
+  const refused: { args: (file: string) => string[]; status: number; theirStatus?: number }[] = [
     { args: (out) => ['status', '--html', out, '--fleet', 'nowhere'], status: 64 },
     { args: (out) => ['export', 'www.test', '--key', out, '--force'], status: 1 },
+    {
+      args: (out) => ['key', 'recovery-key', '--out', out, '--recovery-key', '/dev/null'],
+      status: 1,
+      // A key goes into no file of another user.
+      theirStatus: 78,
+    },
   ];
 
-  for (const { args, status } of refused) {
+  for (const { args, status, theirStatus = status } of refused) {
     asRoot('install', '-m', '0640', '-o', '4242', '/etc/hostname', theirs);
     for (const out of [file, theirs]) {
       const typed = typeAsRoot(words(...args(out)));
-      assert.equal(typed.status, status, `${args(out).join(' ')}: ${typed.stderr}`);
+      const wanted = out === file ? status : theirStatus;
+      assert.equal(typed.status, wanted, `${args(out).join(' ')}: ${typed.stderr}`);
     }
     assert.equal(asRoot('ls', '-A', home).trim(), 'theirs', args(file).join(' '));
     assert.equal(asRoot('cat', theirs), readFileSync('/etc/hostname', 'utf8'));

@@ -37,7 +37,30 @@ export function hostLines(report: FleetReport, view: StatusView): StatusLine[] {
   // What a silent host has said hours ago need not be true now.
   const silentHosts = new Set(silent.map(({ host }) => host));
   const reporting = report.hosts.filter(({ host }) => !silentHosts.has(host));
-  return [...reporting.flatMap((host) => linesOfHost(host, view)), ...silent, ...unreadable, ...left];
+  const firstAt = report.certificates.map(({ publishedAt }) => publishedAt).sort()[0];
+  return [
+    ...reporting.flatMap((host) => arrivingLine(host, firstAt, view) ?? linesOfHost(host, view)),
+    ...silent,
+    ...unreadable,
+    ...left,
+  ];
+}
+
+/**
+ * A host that has looked before anything was published for its fleet, and looks again within the grace.
+ * @param firstAt of the first publication
+ */
+function arrivingLine(
+  { host, error, conditions, reportedAt }: HostReport,
+  firstAt: string | undefined,
+  { now, fleet, graceMs }: StatusView,
+): StatusLine | undefined {
+  if (error?.code !== 'ERR_MANIFEST_MISSING' || conditions.length > 0 || firstAt === undefined)
+    return undefined;
+  const [first, reported] = [Date.parse(firstAt), Date.parse(reportedAt)];
+  if (reported >= first || now.getTime() - first >= graceMs) return undefined;
+  const text = `${host}: on its way: it reported ${relativeTime(reportedAt, now)}, before the first publication, and polls again`;
+  return { level: 'note', code: 'arriving', fleet, host, text };
 }
 
 function linesOfHost(report: HostReport, view: StatusView): StatusLine[] {

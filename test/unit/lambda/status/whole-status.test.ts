@@ -89,6 +89,7 @@ const failing = makeRecord({
 });
 const since = after(noon, -3 * HOUR_MS).toISOString();
 const orderFails = (bucket: Bucket) => createOrderRecord(bucket, named('a.test'), failing);
+const NOTHING_YET = { code: 'ERR_MANIFEST_MISSING', message: 'nothing is published' };
 const FAILS = 'failed 3 times in a row, last 2 h ago: ERR_AUTHORIZATION a.test: refused; next attempt in 5 h';
 const drift = (days: number, at = since) => [
   {
@@ -152,6 +153,24 @@ const ROWS: [says: string, scene: Scene, level: string, ...lines: (string | RegE
     { host: { error: { code: 'ERR_CERTS_DIRECTORY', message: 'read-only' } } },
     'wrong',
     'wrong host-error lb1: ERR_CERTS_DIRECTORY read-only',
+  ],
+  [
+    'C6: a host that has reported before the first publication',
+    {
+      entry: published({}, after(noon, -60_000)),
+      host: { files: [], reportedAt: after(noon, -90_000).toISOString(), error: NOTHING_YET },
+    },
+    'note',
+    'note arriving lb1: on its way: it reported 1 min ago, before the first publication, and polls again',
+  ],
+  [
+    'C6: a host that finds nothing, though something is published',
+    {
+      entry: published({}, after(noon, -90_000)),
+      host: { files: [], reportedAt: after(noon, -60_000).toISOString(), error: NOTHING_YET },
+    },
+    'wrong',
+    'wrong host-error lb1: ERR_MANIFEST_MISSING nothing is published',
   ],
   [
     'C6: between publication and poll',

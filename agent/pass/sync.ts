@@ -114,7 +114,7 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
     knownWires: knownWiresOf(stored.status),
   });
   if (work.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
-  if (manifest && !blank) await dropOldCopies(work.view, manifest.manifest, work.state.files);
+  if (manifest && !blank) await dropOldCopies(work.view, manifest.manifest, work.state.files, agent.memory);
   if (agent.proofs === undefined) await saveProofs(config.stateDir, work.view.proofs);
   const left = await withLeft(work.state, work, stateOf);
   return report(agent, stored, polled, { ...work, state: left });

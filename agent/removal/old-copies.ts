@@ -15,6 +15,7 @@ import { type ReplacedCopy, replacedCopies } from '../deploy/install.ts';
 import { leafEndIn } from '../deploy/pem-facts.ts';
 import { hasPassed } from '../state/ended.ts';
 import type { FileRecord } from '../state/file-record.ts';
+import type { CopyEnd, ProcessMemory } from '../state/memory.ts';
 import { possibleFileNames } from './recognized.ts';
 
 type CopyView = Pick<HostView, 'config' | 'haproxy' | 'log' | 'now' | 'ownership'>;
@@ -24,6 +25,7 @@ export async function dropOldCopies(
   view: CopyView,
   manifest: Manifest,
   records: { get(file: string): FileRecord | undefined },
+  { copyEnds }: Pick<ProcessMemory, 'copyEnds'>,
 ): Promise<void> {
   const { config, haproxy, log, now, ownership } = view;
   const { certsDir } = config.haproxy;
@@ -31,18 +33,21 @@ export async function dropOldCopies(
   if (copies.length === 0 || haproxy === undefined) return;
   const loaded = new Set([...haproxy.strangers.keys()].map((filename) => basename(filename)));
   const stolen = stolenAt(manifest);
-  const before = ends;
-  ends = new Map();
+  const before = copyEnds.get(certsDir);
+  const ends = new Map<string, CopyEnd>();
+  copyEnds.set(certsDir, ends);
   for (const [index, copy] of copies.entries()) {
     if (index % AT_A_STRETCH === 0) await setImmediate();
     const adopted = records.get(copy.file)?.adopted?.startsWith(copy.digest);
     if (adopted || loaded.has(copy.name) || ownership.otherOwnerOf(copy.file) !== undefined) continue;
-    const notAfter = endOf(join(certsDir, copy.name), copy.keptAt, before);
-    const reason = reasonToDelete({ ...copy, notAfter }, { manifest, stolen, now: now() });
+    const path = join(certsDir, copy.name);
+    const end = endOf(path, copy.keptAt, before?.get(path));
+    ends.set(path, end);
+    const reason = reasonToDelete({ ...copy, notAfter: end.notAfter }, { manifest, stolen, now: now() });
     if (reason === undefined) continue;
     const fields = { file: copy.file, kept: copy.name, reason };
     try {
-      await unlink(join(certsDir, copy.name));
+      await unlink(path);
       log('copy.deleted', fields);
     } catch (error) {
       const { code = 'unknown' } = error as NodeJS.ErrnoException;
@@ -58,20 +63,8 @@ interface Facts {
   now: Date;
 }
 
-interface CopyEnd {
-  keptAt: Date;
-  notAfter: Date | undefined;
-}
-
-/** By path, of the last pass: a host that was adopted has a copy of each file, and none of them changes. */
-let ends: Map<string, CopyEnd> = new Map();
-
-/** @returns when the certificate in it ends; undefined: nobody can tell */
-function endOf(path: string, keptAt: Date, before: ReadonlyMap<string, CopyEnd>): Date | undefined {
-  const known = before.get(path);
-  const end = known?.keptAt.getTime() === keptAt.getTime() ? known : { keptAt, notAfter: notAfterAt(path) };
-  ends.set(path, end);
-  return end.notAfter;
+function endOf(path: string, keptAt: Date, known: CopyEnd | undefined): CopyEnd {
+  return known?.keptAt.getTime() === keptAt.getTime() ? known : { keptAt, notAfter: notAfterAt(path) };
 }
 
 function notAfterAt(path: string): Date | undefined {

@@ -9,6 +9,7 @@ import { emptyManifest, type Manifest, type Tombstone } from '#contract/manifest
 import type { HostView } from '../../../../agent/agent.ts';
 import type { EventName, LogFields } from '../../../../agent/log.ts';
 import { dropOldCopies, reasonToDelete, stolenAt } from '../../../../agent/removal/old-copies.ts';
+import { newMemory, type ProcessMemory } from '../../../../agent/state/memory.ts';
 import { fleet } from '../../../support/agent/host.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
@@ -143,7 +144,10 @@ test('both files of a pair are those of the certificate', () => {
 const copyOf = (file: string, kept = 'ab'.repeat(6)) => `.${file}.pemfleet-replaced-${kept}`;
 
 /** A directory with copies that were kept just now, 31 days later. */
-async function drop(certsDir: string, changes: { isDown?: boolean; manifest?: Manifest } = {}) {
+async function drop(
+  certsDir: string,
+  changes: { isDown?: boolean; manifest?: Manifest; memory?: ProcessMemory } = {},
+) {
   const events: [EventName, LogFields | undefined][] = [];
   const in31Days = new Date(Date.now() + 31 * DAY_MS);
   const view = {
@@ -155,11 +159,11 @@ async function drop(certsDir: string, changes: { isDown?: boolean; manifest?: Ma
     now: () => in31Days,
     log: (event: EventName, fields?: LogFields) => void events.push([event, fields]),
   } as unknown as HostView;
-  const { manifest = { ...signedOn(0), signedAt: in31Days.toISOString() } } = changes;
+  const { manifest = { ...signedOn(0), signedAt: in31Days.toISOString() }, memory = newMemory() } = changes;
   const records = {
     get: (file: string) => (file === 'adopted.pem' ? { adopted: 'ab'.repeat(32) } : undefined),
   };
-  await dropOldCopies(view, manifest, records as never);
+  await dropOldCopies(view, manifest, records as never, memory);
   return events;
 }
 
@@ -215,12 +219,24 @@ test('a copy is read once, and not in each pass', async (t) => {
   writeFileSync(join(certsDir, copyOf('shop.pem')), 'x');
   const opened = openedCopies(t);
 
-  for (const _ of [1, 2, 3]) await drop(certsDir, { manifest: keepsLonger });
+  const memory = newMemory();
+  for (const _ of [1, 2, 3]) await drop(certsDir, { manifest: keepsLonger, memory });
   assert.equal(opened.length, 1);
 
   writeFileSync(join(certsDir, copyOf('new.pem')), 'x');
-  await drop(certsDir, { manifest: keepsLonger });
+  await drop(certsDir, { manifest: keepsLonger, memory });
   assert.equal(opened.length, 2, 'and one that has come since');
+});
+
+test('two HAProxy on a host: the pass of one does not forget what that of the other has read', async (t) => {
+  const manifest = { ...signedOn(400), keyRetentionDays: 365 };
+  const [directories, memory] = [[tempDir(t), tempDir(t)], newMemory()];
+  for (const directory of directories) writeFileSync(join(directory, copyOf('shop.pem')), 'x');
+  const opened = openedCopies(t);
+
+  for (const directory of [...directories, ...directories]) await drop(directory, { manifest, memory });
+
+  assert.equal(opened.length, 2);
 });
 
 test('a copy that the disk cannot give holds up no pass: its end is not known', async (t) => {

@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import sys
 import time
 import urllib.error
@@ -23,7 +24,9 @@ import urllib.request
 METADATA = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254")
 # Endpoint of a store other than AWS, in the variables that the SDKs read.
 ENDPOINT = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+# Of an answer, connection and body together; of a tarball, longer.
 SECONDS = 30
+TARBALL_SECONDS = 300
 TRY_FOR_SECONDS = 600
 PAUSES = [2, 4, 8, 16, 30]
 MAX_SMALL = 65536
@@ -47,10 +50,22 @@ def line(text):
     return "fetch-agent: " + "".join(c if c.isprintable() else "?" for c in text[:400])
 
 
+def late(*_):
+    raise TimeoutError("no whole answer in time")
+
+
+signal.signal(signal.SIGALRM, late)
+
+
 def ask(opener, url, headers, method="GET", limit=MAX_SMALL):
     request = urllib.request.Request(url, headers=headers, method=method)
-    with opener.open(request, timeout=SECONDS) as answer:
-        content = answer.read(limit + 1)
+    # A timeout of urllib ends a silence only: what drips would go on for ever.
+    signal.alarm(SECONDS if limit == MAX_SMALL else TARBALL_SECONDS)
+    try:
+        with opener.open(request, timeout=SECONDS) as answer:
+            content = answer.read(limit + 1)
+    finally:
+        signal.alarm(0)
     if len(content) > limit:
         raise ValueError(url + " has more than " + str(limit) + " bytes")
     return content

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { machine } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -223,6 +223,41 @@ test('fetch-agent.py: a redirect is not followed, so that credentials go nowhere
 
   assert.deepEqual(asked, []);
 });
+
+for (const where of ['headers', 'body']) {
+  test(`fetch-agent.py: an answer that drips in its ${where} ends in time`, async (t) => {
+    const { directory, env } = await startHost(t);
+    const start = { headers: 'HTTP/1.1 200 OK\r\nx: ', body: 'HTTP/1.1 200 OK\r\n\r\n' }[where] ?? '';
+    const server = createTcp((socket) => {
+      socket.write(start);
+      const drip = setInterval(() => socket.write('x'), 100);
+      socket.on('error', () => undefined).on('close', () => clearInterval(drip));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const script = join(directory, 'fetch.py');
+    const whole = await readFile(hostFile('fetch-agent.py'), 'utf8');
+    const brief = whole
+      .replace(/^SECONDS = 30$/m, 'SECONDS = 1')
+      .replace('FOR_SECONDS = 600', 'FOR_SECONDS = 1');
+    await writeFile(script, brief);
+    const args = [
+      script,
+      'https://b.s3.eu-central-1.amazonaws.com',
+      'eu-central-1',
+      'current',
+      '/nonexistent',
+    ];
+    const options = { env: { ...env, AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint }, timeout: 20_000 };
+
+    await assert.rejects(run('python3', args, options), (error: { stderr: string }) => {
+      assert.match(error.stderr, /^fetch-agent: .*no whole answer in time.*\n$/);
+      return true;
+    });
+  });
+}
 
 for (const isActive of [true, false]) {
   test(`document: ${isActive ? 'a running agent polls' : 'without a service a pass runs'}`, async (t) => {

@@ -117,7 +117,7 @@ test(`fetch-agent.py, seed ${SEED}`, { timeout: (SECONDS + 120) * 1000 }, async 
   const [clock, destination] = [join(directory, 'seconds'), join(directory, 'agent.tar.gz')];
   writeFileSync(join(directory, 'sitecustomize.py'), PYTHON_CLOCK);
   const env = {
-    ...{ PATH: process.env['PATH'], PYTHONPATH: directory, CLOCK: clock },
+    ...{ PATH: process.env['PATH'], PYTHONPATH: directory, CLOCK: clock, PACE: '10' },
     ...{ AWS_ENDPOINT_URL: endpoint, AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint },
   };
   const property = fc.asyncProperty(answers, async (given) => {

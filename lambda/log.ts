@@ -48,6 +48,7 @@ export type EventName =
   | 'pem.restored'
   | 'pem.unchecked'
   | 'names.moving'
+  | 'names.lost'
   | 'shard.lost'
   | 'shard.unchecked'
   | 'manifest.signed'
@@ -98,6 +99,7 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'manifest.foreign',
   'pem.lost',
   'pem.unchecked',
+  'names.lost',
   'shard.lost',
   'shard.unchecked',
   'challenge.leftover',

@@ -62,6 +62,14 @@ export interface Outcome {
   failure?: OrderFailure | undefined;
   /** Of what is planned: where the CA will look for the answers, if that is not the name itself (DNS-01). */
   places?: readonly string[] | undefined;
+  /** What nobody has any more as soon as it is published with the names that are configured now. */
+  lost?: readonly FleetLoss[] | undefined;
+}
+
+/** Names of one certificate in one fleet. */
+export interface FleetLoss {
+  fleet: FleetName;
+  names: readonly string[];
 }
 
 /** Whether the last attempt failed, or none is made because it must not be: also while it backs off, or waits for its CA. */

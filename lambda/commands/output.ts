@@ -5,12 +5,16 @@ import { minuteText } from '#common/time.ts';
 import { type WakeProblem, wakeProblemText } from '../config/schedule.ts';
 import {
   type DomainBurst,
+  type FleetLoss,
   isFailing,
   isHeldBack,
   type Outcome,
   type RevocationOutcome,
   type UnconfiguredOutcome,
 } from '../outcome.ts';
+
+/** Names in one line. */
+const MAX_NAMED = 20;
 
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
 export const EXIT = {
@@ -186,6 +190,21 @@ function revocationLine({ certificate, result, serials, reason, hosts, error }: 
 export function wakeLine(problem: WakeProblem | undefined): string {
   if (problem === undefined) return '';
   return `${printable(`schedule: ${wakeProblemText(problem)}; pemfleet timer prints the timer that fits (docs/config.md, Short lifetimes)`)}\n`;
+}
+
+/** One line for each certificate and fleet: what HAProxy has no certificate for any more. */
+export function lostLines(outcomes: readonly Outcome[]): string {
+  const lines = outcomes.flatMap((outcome) => (outcome.lost ?? []).map((lost) => lostLine(outcome, lost)));
+  return lines.map((line) => `${printable(line)}\n`).join('');
+}
+
+function lostLine({ certificate, result }: Outcome, { fleet, names }: FleetLoss): string {
+  const rest = names.length - MAX_NAMED;
+  const listed = names.slice(0, MAX_NAMED).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+  const them = names.length === 1 ? 'it' : 'them';
+  const [loses, when] = result === 'issued' ? ['has lost', 'any more'] : ['loses', 'from then on'];
+  const dark = `no other certificate has ${them}, and HAProxy has none for ${them} ${when}`;
+  return `fleet ${fleet}: ${certificate} ${loses} ${listed}: ${dark}`;
 }
 
 /** One line for each registered domain whose new certificates use up what the CA allows. */

@@ -31,6 +31,7 @@ import {
   burstLines,
   EXIT,
   exitStatusOfOutcomes,
+  lostLines,
   outcomeTable,
   revocationLines,
   unconfiguredLines,
@@ -103,7 +104,7 @@ async function pass(
     const forecast = future && futureDocument(future);
     printJson({ version: 1, outcomes, unconfigured, revocations, wakeProblem, bursts, findings, forecast });
   } else {
-    const lines = [unconfiguredLines(unconfigured), revocationLines(revocations ?? [])];
+    const lines = [lostLines(outcomes), unconfiguredLines(unconfigured), revocationLines(revocations ?? [])];
     lines.push(wakeLine(wakeProblem), burstLines(bursts));
     const checks = findings === undefined ? [] : [findingTable(findings)];
     printToStderr(outcomeTable(outcomes) + [...lines, ...checks].join(''));

@@ -1,6 +1,6 @@
 /**
- * Names that move from one certificate to another: the one that loses them is not replaced before hosts have proved the one that gets them.
- * Otherwise nobody would serve them if the other order fails, or a host cannot load its certificate.
+ * Names that a certificate loses. Where they move to another one, it is not replaced before hosts have proved that one: otherwise nobody
+ * would serve them if the other order fails, or a host cannot load its certificate. Where they move to none, the operator is warned.
  */
 import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
@@ -8,13 +8,14 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import { specsOfFleet } from '../config/config.ts';
 import { coversName } from '../config/identifier.ts';
 import { isEmergency } from '../order/lifetime.ts';
+import type { FleetLoss } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import type { Plan } from './plan.ts';
 import { FleetProofs } from './supersede.ts';
 import type { Survey } from './survey.ts';
-import { coverageOf } from './unconfigured.ts';
+import { coverageOf, hasListed, stayingIn } from './unconfigured.ts';
 
-/** Names and hosts in one event. */
+/** Names and hosts in one event, or one line. */
 const MAX_NAMED = 20;
 
 /** What a certificate waits for, in one fleet. */
@@ -45,6 +46,39 @@ export async function holdMovingNames(pass: Pass, survey: Survey, plans: readonl
     held.push({ ...plan, decision: { action: 'defer', reason: 'names-moving' } });
   }
   return held;
+}
+
+/**
+ * Names that a certificate has in a fleet and is to have no more, and that no other certificate is for: on the hosts, nothing is left for
+ * them as soon as it is replaced. Nobody waits for that, it is what the operator has written; it is said before it is done.
+ * @returns the plans, with what each of them loses
+ */
+export function noteLostNames(pass: Pass, survey: Survey, plans: readonly Plan[]): Plan[] {
+  return plans.map((plan) => {
+    const { spec, decision } = plan;
+    if (decision.action === 'keep' || spec.imported) return plan;
+    const lost = spec.fleets.flatMap((fleet) => lostIn(pass, survey, plan, fleet));
+    for (const { fleet, names } of lost) {
+      pass.log('names.lost', { certificate: spec.name, fleet, names: names.slice(0, MAX_NAMED) });
+    }
+    return lost.length === 0 ? plan : { ...plan, lost };
+  });
+}
+
+function lostIn({ config, timing }: Pass, { manifests }: Survey, plan: Plan, fleet: FleetName): FleetLoss[] {
+  const { name, identifiers } = plan.spec;
+  const manifest = manifests.get(fleet)?.manifest;
+  const entry = manifest?.certificates[name];
+  if (manifest === undefined || entry === undefined) return [];
+  const others = specsOfFleet(config.certificates, fleet).filter((spec) => spec.name !== name);
+  const holders = [...others, ...stayingIn(config.certificates, manifest, timing.now())];
+  const names = entry.identifiers.filter(
+    (one) =>
+      hasListed(one, entry) &&
+      !identifiers.some((own) => coversName(own, one)) &&
+      !holders.some((holder) => hasListed(one, holder)),
+  );
+  return names.length === 0 ? [] : [{ fleet, names }];
 }
 
 async function waitingOf(

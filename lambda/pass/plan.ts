@@ -24,7 +24,7 @@ import type { Hold } from '../hold/in-force.ts';
 import { type OrderFailure, orderFailureOf } from '../order/back-off.ts';
 import { preferredChallenge } from '../order/preferred-challenge.ts';
 import type { StoredRecord } from '../order/record.ts';
-import { currentPem, type Outcome } from '../outcome.ts';
+import { currentPem, type FleetLoss, type Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { isLostEverywhere, newestEntry } from '../publication/entry.ts';
 import { mayReplaceTrusted } from '../trusted/refused-ca.ts';
@@ -75,6 +75,8 @@ export interface Plan {
   failure?: OrderFailure | undefined;
   /** CAs that are not asked for it, though it is due. */
   refused?: RefusedCas | undefined;
+  /** With what is published in its place: names that no certificate is for then (moving-names.ts). */
+  lost?: readonly FleetLoss[];
   /** Nothing is published, and hosts serve what was published before a loss: until then, in ms since the epoch. */
   servedUntil?: number | undefined;
 }
@@ -264,7 +266,7 @@ export function sameIdentifiers({ spec }: Plan): string {
 }
 
 export function outcomeOf(
-  { spec, decision, published, failure, held, refused, hold }: Plan,
+  { spec, decision, published, failure, held, refused, hold, lost }: Plan,
   result: Outcome['result'],
 ): Outcome {
   const [refusal] = decision.reason === 'trusted-in-force' ? (refused?.values() ?? []) : [];
@@ -279,6 +281,7 @@ export function outcomeOf(
     ...currentPem(published),
     ...(refusal && { error: { code: refusal.code, message: refusal.message } }),
     ...(failure && result !== 'issued' && { failure }),
+    ...(lost && { lost }),
   };
 }
 

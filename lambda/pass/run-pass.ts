@@ -17,7 +17,7 @@ import { discardUnconfigured } from './issuing/order-in-flight.ts';
 import { noteLimits } from './limits/note-limits.ts';
 import { withinBudgetAndCaa } from './limits/within-budget.ts';
 import { surveyLostPems } from './lost-pems.ts';
-import { holdMovingNames } from './moving-names.ts';
+import { holdMovingNames, noteLostNames } from './moving-names.ts';
 import { isHeldIn } from './operator/held.ts';
 import { revokeProved } from './operator/revocations.ts';
 import { decideAll, isReplaced, type Plan, plannedOutcome, wakeProblemOf } from './plan.ts';
@@ -75,7 +75,8 @@ async function work(
   });
   const survey = await completeSurvey(pass, found, staples);
   const blocked = failBlocked(pass, survey);
-  const decided = await holdMovingNames(pass, survey, await decideAll(pass, survey));
+  const moved = await holdMovingNames(pass, survey, await decideAll(pass, survey));
+  const decided = noteLostNames(pass, survey, moved);
   const wakeProblem = wakeProblemOf(pass, decided);
   onDecided?.({ plans: decided, caState: survey.budget.state });
   const plans = await withinBudgetAndCaa(pass, decided, survey.budget);

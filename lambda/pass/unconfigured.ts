@@ -34,6 +34,11 @@ export function unconfiguredIn(
   });
 }
 
+/** Those that hosts go on with: HAProxy serves what is not configured until it ends. */
+export function stayingIn(specs: readonly CertificateSpec[], manifest: Manifest, now: Date): ManifestEntry[] {
+  return unconfiguredIn(specs, manifest).flatMap(({ entry }) => (isValid(entry, now) ? [entry] : []));
+}
+
 /** What may take the place of another: as configured, or as published. */
 export type Successor = Pick<CertificateSpec, 'name' | 'identifiers' | 'haproxy' | 'fleets'>;
 
@@ -104,6 +109,14 @@ function isValid({ pems }: ManifestEntry, now: Date): boolean {
 function isServedBy(name: string, { identifiers, haproxy }: Successor, entry: ManifestEntry): boolean {
   const isHeld = [identifiers, entry.identifiers].every((held) => held.some((one) => coversName(one, name)));
   return isHeld && isListed(name, haproxy?.sniFilters ?? []);
+}
+
+/** Whether HAProxy takes it for this name. */
+export function hasListed(
+  name: string,
+  { identifiers, haproxy }: Pick<Successor, 'identifiers' | 'haproxy'>,
+) {
+  return identifiers.some((one) => coversName(one, name)) && isListed(name, haproxy?.sniFilters ?? []);
 }
 
 /** A line of a crt-list may narrow a certificate to some of its names (HAProxy's configuration manual, "crt-list"). */

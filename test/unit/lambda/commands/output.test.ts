@@ -4,6 +4,7 @@ import { fleetName } from '#contract/layout.ts';
 import {
   EXIT,
   exitStatusOfOutcomes,
+  lostLines,
   outcomeTable,
   USAGE,
   unconfiguredLines,
@@ -163,4 +164,23 @@ test('what is published and not configured has a line each: until when, why, and
       '',
     ].join('\n'),
   );
+});
+
+test('names that nobody has any more are a line each: what will be, and what is', () => {
+  const lost = (names: string[]) => [{ fleet: fleetName.parse('edge'), names }];
+  const lines = lostLines([
+    outcome('a.test', { result: 'planned', lost: lost(['b.test']) }),
+    outcome('c.test', { result: 'issued', lost: lost(Array.from({ length: 22 }, (_, at) => `n${at}.test`)) }),
+    outcome('d.test', {}),
+  ]).split('\n');
+
+  assert.equal(
+    lines[0],
+    'fleet edge: a.test loses b.test: no other certificate has it, and HAProxy has none for it from then on',
+  );
+  assert.match(
+    lines[1] ?? '',
+    /^fleet edge: c\.test has lost n0\.test, .*, n19\.test and 2 more: no other certificate has them, and HAProxy has none for them any more$/,
+  );
+  assert.deepEqual(lines.slice(2), ['']);
 });

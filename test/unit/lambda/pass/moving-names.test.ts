@@ -14,6 +14,12 @@ import { passOver, publishEntry } from '../../../support/issuer/pass.ts';
 const shaOf = (name: string, names: readonly string[]) =>
   Buffer.from(`${name}:${names.join()}`).toString('hex').padEnd(64, '0').slice(0, 64);
 
+/** HTTP-01 proves no wildcard. */
+function specOver(name: string, identifiers: readonly string[]) {
+  const isWild = identifiers.some((one) => one.startsWith('*.'));
+  return { name, identifiers, ...(isWild && { challenge: 'dns-persist-01' }) };
+}
+
 function stage(now = noon) {
   const bucket = memoryBucket();
   const publish = (name: string, names: string[]) =>
@@ -23,14 +29,22 @@ function stage(now = noon) {
       makeEntry({ identifiers: names, pems: [makePemRef({ sha256: shaOf(name, names) })] }),
     );
   /** The CA is out of reach: an order that is tried fails. */
-  const pass = async (certificates: Record<string, string[]>, options: PassOptions = {}) => {
+  const pass = async (
+    certificates: Record<string, string[]>,
+    options: PassOptions = {},
+    more: readonly object[] = [],
+  ) => {
     const { run, events } = passOver(bucket, { timing: fakeClock(now) });
-    const config = Object.entries(certificates).map(([name, identifiers]) => ({ name, identifiers }));
+    const own = Object.entries(certificates).map(([name, identifiers]) => specOver(name, identifiers));
+    const config = [...own, ...more];
     const outcomes = await run(config, options);
     const results = Object.fromEntries(
       outcomes.map(({ certificate, result, reason }) => [certificate, `${result}: ${reason}`]),
     );
-    return { results, moving: events.fieldsOf('names.moving') };
+    const lost = Object.fromEntries(
+      outcomes.flatMap((outcome) => (outcome.lost ? [[outcome.certificate, outcome.lost]] : [])),
+    );
+    return { results, lost, warned: events.fieldsOf('names.lost'), moving: events.fieldsOf('names.moving') };
   };
   const report = async (host: string, serves: Record<string, string[]>) => {
     const files = Object.entries(serves).map(([name, names]): FileStatus => {
@@ -113,4 +127,54 @@ test('nothing waits longer than until it ends, nor against the word of the opera
   assert.deepEqual((await late.pass(MOVED)).results['a'], TRIED);
   assert.deepEqual((await forced.pass(MOVED, { force: true })).results['a'], TRIED);
   assert.deepEqual((await forced.pass(MOVED, { dryRun: true })).results['a'], HELD);
+});
+
+test('a name that nobody is to have any more is named before it goes: by a dry run, and by a pass', async () => {
+  const { publish, pass } = stage();
+  await publish('a', ['x.test', 'y.test']);
+  await publish('b', ['z.test', 'y.test']);
+  const config = { a: ['x.test'], b: ['z.test'] };
+  const gone = [{ fleet, names: ['y.test'] }];
+
+  const plan = await pass(config, { dryRun: true });
+  assert.deepEqual(plan.lost, { a: gone, b: gone });
+  const warnings = [
+    { certificate: 'a', fleet, names: ['y.test'] },
+    { certificate: 'b', fleet, names: ['y.test'] },
+  ];
+  assert.deepEqual(plan.warned, warnings);
+  assert.deepEqual((await pass(config)).lost, { a: gone, b: gone });
+  assert.deepEqual((await pass(config, { only: [named('a')] })).lost, { a: gone });
+});
+
+const STAYING: [what: string, config: Record<string, string[]>, published: Record<string, string[]>][] = [
+  ['the same certificate has a wildcard instead', { a: ['x.test', '*.y.test'] }, {}],
+  ['another is configured for it', { a: ['x.test'], b: ['w.y.test'] }, {}],
+  ['another is configured for a wildcard of it', { a: ['x.test'], b: ['*.y.test'] }, {}],
+  ['another stays published, though nobody configures it', { a: ['x.test'] }, { old: ['w.y.test'] }],
+  ['nothing is ordered', { a: ['x.test', 'w.y.test'] }, {}],
+];
+
+for (const [what, config, published] of STAYING) {
+  test(`no name is lost: ${what}`, async () => {
+    const { publish, pass } = stage();
+    await publish('a', ['x.test', 'w.y.test']);
+    for (const [name, names] of Object.entries(published)) await publish(name, names);
+
+    const { lost, warned } = await pass(config, { dryRun: true });
+
+    assert.deepEqual([lost, warned], [{}, []]);
+  });
+}
+
+test('a wildcard is lost, though one of its names stays; what another fleet publishes is no help, nor what has expired', async () => {
+  const late = after(noon, 91 * DAY_MS);
+  const { publish, pass } = stage(late);
+  await publish('a', ['x.test', '*.y.test']);
+  await publish('old', ['*.y.test']);
+  const elsewhere = { ...specOver('c', ['*.y.test']), fleets: ['core'] };
+
+  const { lost } = await pass({ a: ['x.test'], b: ['w.y.test'] }, { dryRun: true }, [elsewhere]);
+
+  assert.deepEqual(lost, { a: [{ fleet, names: ['*.y.test'] }] });
 });

@@ -42,8 +42,9 @@ export function factsOfCommit({ fleet, before, after, changed, ended, because }:
   });
   const others = [...words].filter(([name]) => !changed.has(name));
   const ofEarlier = others.map(([certificate, word]): AuditFact => {
-    const serials = serialsOf(after[certificate]);
-    return { ...factOf(word), fleet, certificate, before: serials, after: serials };
+    const ended = endedSerials(word, before[certificate]);
+    const left = serialsOf(after[certificate]);
+    return { ...factOf(word), fleet, certificate, ...(ended.length > 0 && { before: ended }), after: left };
   });
   return [...ofEntries, ...ofEarlier];
 }
@@ -53,6 +54,13 @@ function factOf({ reason, by }: Tombstone): Pick<AuditFact, 'action' | 'reason'>
     action: reason.slice(0, 64),
     ...(by && { reason: `in its place: ${by.slice(0, 10).join(', ')}` }),
   };
+}
+
+/** A tombstone has no serials; the publication before the one in force is all that a manifest says of what was in force. */
+function endedSerials({ pems }: Tombstone, entry: ManifestEntry | undefined): string[] {
+  const ended = new Set(pems.map(({ sha256 }) => sha256));
+  const former = entry?.previous?.pems ?? [];
+  return former.filter(({ sha256 }) => ended.has(sha256)).map(({ serial }) => serial);
 }
 
 function serialsOf(entry: ManifestEntry | undefined): string[] {

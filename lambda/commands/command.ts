@@ -64,6 +64,9 @@ export const printJson = (value: unknown) => {
   else remote.hasJson = true;
   return print(`${escapedJson(value, 2)}\n`);
 };
+/** One that says whether it was a rehearsal. */
+export const printResult = (values: Pick<CommandValues, 'dry-run'>, result: object) =>
+  printJson({ version: 1, ...(values['dry-run'] && { dryRun: true }), ...result });
 let hasJson = false;
 /** Stdout is one document: what failed after it is on stderr alone. */
 export const hasPrintedJson = () => remoteStage()?.hasJson ?? hasJson;

@@ -27,7 +27,7 @@ import {
   now,
   passEnvironmentOf,
   print,
-  printJson,
+  printResult,
   printToStderr,
   recordAction,
 } from './command.ts';
@@ -120,7 +120,7 @@ function printKey(
   const earlier = record?.earlier.map((before) => before.key) ?? [];
   if (values.json) {
     const { lineage, recoveryKey } = record ?? {};
-    printJson({ version: 1, lineage, key, recoveryKey, earlier, fleets: roots });
+    printResult(values, { lineage, key, recoveryKey, earlier, fleets: roots });
     return;
   }
   const signedBy = (root: SignedRoot) => {

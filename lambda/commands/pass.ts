@@ -18,7 +18,7 @@ import {
   ownIdentity,
   passEnvironmentOf,
   print,
-  printJson,
+  printResult,
   printToStderr,
   specOf,
 } from './command.ts';
@@ -102,7 +102,8 @@ async function pass(
   const findings = checked && [...checked, ...limitFindings(outcomes)];
   if (values.json) {
     const forecast = future && futureDocument(future);
-    printJson({ version: 1, outcomes, unconfigured, revocations, wakeProblem, bursts, findings, forecast });
+    const said = { outcomes, unconfigured, revocations, wakeProblem, bursts, findings, forecast };
+    printResult({ 'dry-run': dryRun }, said);
   } else {
     const lines = [lostLines(outcomes), unconfiguredLines(unconfigured), revocationLines(revocations ?? [])];
     lines.push(wakeLine(wakeProblem), burstLines(bursts));

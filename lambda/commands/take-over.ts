@@ -5,7 +5,7 @@ import {
   type Command,
   loadConfigAndBucket,
   ownIdentity,
-  printJson,
+  printResult,
   printToStderr,
   recordAction,
 } from './command.ts';
@@ -20,7 +20,7 @@ export const takeOverCommand: Command = async (values) => {
   const dryRun = values['dry-run'];
   const { stopped } = await takeOver(bucket, newcomer, { dryRun });
   if (!dryRun) await recordAction(bucket, values, { action: 'took-over' });
-  if (values.json) printJson({ version: 1, config: newcomer.config, stopped });
+  if (values.json) printResult(values, { config: newcomer.config, stopped });
   const own = `configuration ${newcomer.config.slice(0, 8)} (${newcomer.identity.label})`;
   printToStderr(`${own} ${dryRun ? 'would count' : 'counts'} on ${bucket.url} from now on\n`);
   for (const { label, config, lastSeen } of stopped) {

@@ -30,7 +30,7 @@ import {
   now,
   passEnvironmentOf,
   print,
-  printJson,
+  printResult,
   printToStderr,
   recordAction,
 } from '../command.ts';
@@ -58,7 +58,7 @@ export const accountCommand: Command = async (values) => {
   for (const { report } of done) {
     await recordAction(bucket, values, { action: `account-${verb}`, reason: report.directoryUrl });
   }
-  if (values.json) printJson({ version: 1, accounts: reports });
+  if (values.json) printResult(values, { accounts: reports });
   else for (const report of reports) print(accountText(report));
   for (const change of changes) printToStderr(accountAdvice(change, verb, values));
   const isWell = isWellAfter(values['dry-run'] ? undefined : verb);

@@ -23,6 +23,7 @@ import {
   loadConfigAndBucket,
   print,
   printJson,
+  printResult,
   printToStderr,
   recordAction,
 } from '../command.ts';
@@ -178,7 +179,7 @@ function report(values: CommandValues, { diff, isWritten, isInForce, pass }: Cha
   const result = diff === '' ? 'unchanged' : isWritten ? 'changed' : 'planned';
   const passResult = pass === undefined ? 'not started' : pass.isWell ? 'done' : 'failed';
   if (values.json) {
-    printJson({ version: 1, result, diff, pass: passResult });
+    printResult(values, { result, diff, pass: passResult });
     return;
   }
   if (diff === '') {

@@ -20,7 +20,7 @@ import {
 import { findInstallation } from '../../init/host/installation.ts';
 import { Unplannable } from '../../init/plan/haproxy-config.ts';
 import { readAgentPlaces } from '../../init/setup.ts';
-import { now, print, printJson, printToStderr } from '../command.ts';
+import { now, print, printJson, printResult, printToStderr } from '../command.ts';
 import type { CommandValues } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { askYes, isTerminal } from './ask.ts';
@@ -47,7 +47,7 @@ export async function undoInit(values: CommandValues): Promise<number> {
   const result = await undoLastRun({ directory, dryRun: values['dry-run'], find });
   if (result.result === 'changed') return refuse(values, result);
   const { runs } = await readRecord(directory);
-  if (values.json) printJson({ version: 1, at: now().toISOString(), ...result, ends: lost });
+  if (values.json) printResult(values, { at: now().toISOString(), ...result, ends: lost });
   else print(undoText(result, { dryRun: values['dry-run'], config: values.config, earlier: runs.at(-1) }));
   if (result.result !== 'undone' || values['dry-run'] || existsSync(values.config)) return EXIT.ok;
   await tellWhatIsLeft(values, places);

@@ -14,7 +14,7 @@ import type { Notice } from '../../notification/notice.ts';
 import { type NoticeOptions, sendPending } from '../../notification/notify-changes.ts';
 import { wordsOf } from '../../notification/text.ts';
 import { afterPass, noPass } from '../../pass/after-pass.ts';
-import { type Command, loadConfigAndBucket, now, passEnvironmentOf, print, printJson } from '../command.ts';
+import { type Command, loadConfigAndBucket, now, passEnvironmentOf, print, printResult } from '../command.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { machineChannels } from './machine-channels.ts';
@@ -61,7 +61,7 @@ async function listPending(values: CommandValues, bucket: Bucket): Promise<numbe
     const { id, kind, at, count } = notice;
     return { id, kind, at, count, channels, attempts, subject: wordsOf(notice).subject };
   });
-  if (values.json) printJson({ version: 1, waiting });
+  if (values.json) printResult(values, { waiting });
   else {
     for (const { at, subject, channels, attempts } of waiting) {
       print(`waits for ${channels.join(', ')}: ${subject} (of ${at}, ${attempts} attempts)\n`);
@@ -101,7 +101,7 @@ async function sendTests(
       return { channel: name, ...(await sendOnce(testNotice(bucket.url), channel, 2 * MINUTE_MS)) };
     }),
   );
-  if (values.json) printJson({ version: 1, results });
+  if (values.json) printResult(values, { results });
   else print(results.map(resultLine).join(''));
   return values['dry-run'] || results.every(({ isSent }) => isSent) ? EXIT.ok : EXIT.failed;
 }

@@ -128,6 +128,8 @@ test('nothing is changed by --dry-run, in the bucket and at the CA', async (t) =
     assert.equal(status, 0, line);
     assert.match(stdout + stderr, says, words.join(' '));
     assert.deepEqual(files(), before, words.join(' '));
+    const told = await pemfleet(...real, '--dry-run', '--json');
+    assert.equal(JSON.parse(told.stdout).dryRun, true, `${words.join(' ')}: ${told.stdout}`);
   }
 
   assert.equal(existsSync(join(dir, 'new.json')), false);

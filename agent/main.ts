@@ -180,7 +180,10 @@ async function beforehandOf(config: AgentConfig, line: CommandLine): Promise<Bef
   const { haproxyConfig, isDryRun, isFix } = line;
   if (isDryRun && !isFix) throw new ConfigError('ERR_USAGE', '--dry-run goes with --fix');
   if (process.getuid?.() !== 0) {
-    if (!isFix) return undefined;
+    if (!isFix) {
+      await continueForHost(line, config);
+      return undefined;
+    }
     throw new WrongUser(
       'doctor --fix changes owners and units, as root alone may: sudo pemfleet-agent doctor --fix',
     );
@@ -218,12 +221,19 @@ function socketOf({ haproxy }: AgentConfig): RuntimeSocket {
   return openSocket({ path: haproxy.statsSocket, timeoutMs: RUNTIME_TIMEOUT_MS });
 }
 
+/** Whoever asked for JSON gets one document. */
+let hasPrinted = false;
+
 function print(text: string): number {
+  hasPrinted = true;
   writeResult(process.stdout, text);
   return EXIT.ok;
 }
 
 function reportError(error: unknown): number {
+  if (process.argv.includes('--json') && !hasPrinted) {
+    print(jsonText({ version: 1, error: { code: codeOf(error), message: messageOf(error) } }));
+  }
   if (error instanceof ConfigError || error instanceof WrongUser) {
     const text = printableLines(`pemfleet-agent: ${error.code}: ${error.message}\n`);
     process.stderr.write(forJournal ? withPriority(text, 'error') : text);

@@ -29,7 +29,9 @@ export async function continueForHost(line: CommandLine, config: AgentConfig): P
   const settings = config.instances.length > 0 ? config.instances : [config.haproxy];
   const place = {
     path: config.stateDir,
-    isWritten: COMMAND_USERS[line.command] === 'writes' && !line.isDryRun,
+    // To somebody who can only read there, doctor would name his own rights as faults of the host.
+    isWritten:
+      (COMMAND_USERS[line.command] === 'writes' && !line.isDryRun) || isDoctorOf(line, process.getuid?.()),
     isOwn: isStateName(config.instances),
     groups: await groupsOf(settings, config.pem.gid),
     // A pass goes on with a state directory that is shut: it keeps in memory what it cannot save, and says so.
@@ -42,6 +44,8 @@ export async function continueForHost(line: CommandLine, config: AgentConfig): P
     say: (text) => writeNotice(process.stderr, text),
   });
 }
+
+const isDoctorOf = ({ command }: CommandLine, uid: number | undefined) => command === 'doctor' && uid !== 0;
 
 /** As SupplementaryGroups= of the unit: HAProxy's socket is open to its group, and PEM files may be another group's. */
 async function groupsOf(

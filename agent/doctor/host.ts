@@ -1,16 +1,12 @@
 /** Checks the host around the agent: flock(1), the state directory, the last pass, the systemd unit, the clock, the user. */
 
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { quoted } from '#common/cli/quoted.ts';
 import type { RunHostCommand } from '#common/systemd/host-command.ts';
-import {
-  isEnabled,
-  parseProperties,
-  UNIT_PROPERTIES,
-  type UnitProperties,
-} from '#common/systemd/unit-view.ts';
+import { showUnit } from '#common/systemd/show-unit.ts';
+import { isEnabled, startWords, stateDirectoriesOf, type UnitProperties } from '#common/systemd/unit-view.ts';
 import { HOUR_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
@@ -20,10 +16,11 @@ import { type Finding, finding, moveAway } from './finding.ts';
 const UNIT = 'pemfleet-agent.service';
 
 export async function examineHost(agent: Agent, runCommand: RunHostCommand, uid: number): Promise<Finding[]> {
+  const unit = await unitOf(runCommand);
   return [
     ...(await examineFlock(runCommand)),
-    ...(await examineState(agent)),
-    ...(await examineSystemd(runCommand)),
+    ...(await examineState(agent, unit ?? {})),
+    ...(unit === undefined ? [] : await examineSystemd(unit, runCommand)),
     ...(await examineUser(agent, uid)),
   ];
 }
@@ -39,7 +36,12 @@ async function examineFlock(runCommand: RunHostCommand): Promise<Finding[]> {
   ];
 }
 
-async function examineState({ config: { stateDir, fleet, host }, now }: Agent): Promise<Finding[]> {
+async function examineState(
+  { config: { stateDir, fleet, host }, now }: Agent,
+  unit: UnitProperties,
+): Promise<Finding[]> {
+  // systemd makes it when it starts the unit.
+  if (stateDirectoriesOf(unit).includes(stateDir) && !existsSync(stateDir)) return [];
   const create = `install -d -m 0700 -o pemfleet ${quoted(stateDir)}`;
   const failure = await writeFailure(stateDir);
   if (failure !== undefined) return [finding('state-not-writable', failure, create)];
@@ -73,10 +75,14 @@ export async function writeFailure(path: string): Promise<string | undefined> {
   return code === undefined ? undefined : `this user cannot write to ${path} (${code})`;
 }
 
-async function examineSystemd(runCommand: RunHostCommand): Promise<Finding[]> {
+/** @returns undefined where systemd does not run this host */
+async function unitOf(runCommand: RunHostCommand): Promise<UnitProperties | undefined> {
   const { isInstalled, stdout: state } = await runCommand('systemctl', ['is-system-running']);
-  if (!isInstalled || !/^(running|degraded|starting)/.test(state)) return [];
-  const unit = parseProperties((await runCommand('systemctl', ['show', '-p', UNIT_PROPERTIES, UNIT])).stdout);
+  if (!isInstalled || !/^(running|degraded|starting)/.test(state)) return undefined;
+  return showUnit(runCommand, UNIT);
+}
+
+async function examineSystemd(unit: UnitProperties, runCommand: RunHostCommand): Promise<Finding[]> {
   const clock = (await runCommand('timedatectl', ['show', '-p', 'NTPSynchronized', '--value'])).stdout.trim();
   return [
     ...judgeUnit(unit),
@@ -116,7 +122,7 @@ function judgeUnit(unit: UnitProperties): Finding[] {
     finding(
       'unit-disabled',
       `wanted ${UNIT} enabled and active, saw ${UnitFileState} and ${ActiveState}`,
-      `systemctl enable --now ${UNIT}`,
+      startWords(unit, UNIT).join(' '),
     ),
   ];
 }

@@ -168,7 +168,7 @@ async function tarballFiles(
   const taken = [`usr/bin/${name}`, `usr/share/man/man1/${name}.1`, `usr/share/doc/${name}/NOTICE`];
   const others = files.filter(({ path }) => taken.includes(path) || path.endsWith('/LICENSE.node'));
   const completions = files.filter(
-    ({ path }) => /completion/.test(path) || path.includes('/site-functions/'),
+    ({ path }) => /completion|site-functions/.test(path) && !path.includes('/zsh/vendor-completions/'),
   );
   const flat = (file: PackageFile, folder = '') => ({
     ...file,

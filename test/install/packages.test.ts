@@ -68,6 +68,8 @@ for (const name of ['pemfleet', 'pemfleet-agent']) {
         `/usr/lib/tmpfiles.d/${name}.conf`,
         `/usr/share/man/man1/${name}.1`,
         `/usr/share/bash-completion/completions/${name}`,
+        `/usr/share/zsh/vendor-completions/_${name}`,
+        `/usr/share/doc/${name}/monitoring/pemfleet.rules.yml`,
         `/usr/share/doc/${name}/NOTICE`,
       ]) {
         assert.ok(ofDeb.includes(path), path);

@@ -4,7 +4,8 @@
  */
 import { applyMends, type Mending } from '#common/doctor/mend.ts';
 import type { RunHostCommand } from '#common/systemd/host-command.ts';
-import { parseProperties, UNIT_PROPERTIES, type UnitProperties } from '#common/systemd/unit-view.ts';
+import { showUnit } from '#common/systemd/show-unit.ts';
+import type { UnitProperties } from '#common/systemd/unit-view.ts';
 import type { Account } from '#common/user/accounts.ts';
 import { closedSettings } from '#common/user/closed-settings.ts';
 import { rightOwner } from '#common/user/right-user.ts';
@@ -25,8 +26,7 @@ export interface Beforehand {
 
 /** All faults that doctor can mend, found without changing anything. */
 export async function findMends(config: AgentConfig, runCommand: RunHostCommand): Promise<AgentMend[]> {
-  const { isInstalled, stdout } = await runCommand('systemctl', ['show', '-p', UNIT_PROPERTIES, AGENT_UNIT]);
-  const unit = isInstalled ? parseProperties(stdout) : {};
+  const unit = await showUnit(runCommand, AGENT_UNIT);
   const owner = await rightOwner(config.stateDir, unit['LoadState'] === 'loaded' ? unit['User'] : undefined);
   const instances = config.instances.length > 0 ? instanceConfigs(config) : [config];
   const files: AgentMend[] = [];

@@ -42,6 +42,9 @@ const HOST_FOLDERS: Readonly<Record<ProgramName, string>> = {
 const UNIT = /\.(service|timer|target|path|socket)$/;
 const EXAMPLE = /\.(yaml|cfg)$/;
 
+/** Where zsh looks: that of most distributions, and Debian's for packages. */
+const ZSH = ['site-functions', 'vendor-completions'] as const;
+
 /** What tmpfiles.d cannot do everywhere: the package runs it. */
 export const DIRECTORY_SCRIPTS: readonly string[] = ['certs-directory.sh', 'directories.sh'];
 
@@ -62,6 +65,7 @@ export function packageFiles(root: string, inputs: PackageInputs): PackageFile[]
       : [];
   const units = names.filter((one) => UNIT.test(one) && one !== 'pemfleet-alarm@.service');
   const examples = names.filter((one) => EXAMPLE.test(one));
+  const monitoring = readdirSync(join(root, 'docs/monitoring')).sort();
   const pages = readdirSync(join(root, 'docs')).filter((page) => page.endsWith('.md'));
   return [
     file(`usr/bin/${name}`, { executable: program }, 0o755),
@@ -75,7 +79,7 @@ export function packageFiles(root: string, inputs: PackageInputs): PackageFile[]
     ...settings('tmpfiles'),
     file(`usr/share/man/man1/${name}.1`, inputs.manual),
     file(`usr/share/bash-completion/completions/${name}`, inputs.completions.bash),
-    file(`usr/share/zsh/site-functions/_${name}`, inputs.completions.zsh),
+    ...ZSH.map((folder) => file(`usr/share/zsh/${folder}/_${name}`, inputs.completions.zsh)),
     file(`usr/share/fish/vendor_completions.d/${name}.fish`, inputs.completions.fish),
     ...Object.entries(inputs.schemas).map(([one, json]) => file(`usr/share/${name}/${one}`, json)),
     file(`${doc}/copyright`, text('LICENSE')),
@@ -84,6 +88,8 @@ export function packageFiles(root: string, inputs: PackageInputs): PackageFile[]
     file(`${doc}/CHANGELOG.md`, text('CHANGELOG.md')),
     ...examples.map((one) => file(`${doc}/examples/${one}`, text(`${host}/${one}`))),
     ...pages.map((page) => file(`${doc}/${page}`, text(`docs/${page}`))),
+    ...monitoring.map((one) => file(`${doc}/monitoring/${one}`, text(`docs/monitoring/${one}`))),
+    file(`${doc}/SECURITY.md`, text('SECURITY.md')),
   ];
 }
 

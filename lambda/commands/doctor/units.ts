@@ -3,14 +3,8 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unitDropIns } from '#common/systemd/drop-ins.ts';
 import type { RunHostCommand } from '#common/systemd/host-command.ts';
-import {
-  isEnabled,
-  parseProperties,
-  startWords,
-  UNIT_PROPERTIES,
-  type UnitProperties,
-  writeBar,
-} from '#common/systemd/unit-view.ts';
+import { showUnit } from '#common/systemd/show-unit.ts';
+import { isEnabled, startWords, type UnitProperties, writeBar } from '#common/systemd/unit-view.ts';
 import type { Config } from '../../config/config.ts';
 import type { IssuerMend } from './files.ts';
 import { type IssuerFinding, issuerFinding } from './finding.ts';
@@ -33,10 +27,7 @@ export interface IssuerUnits {
 export async function readUnits(runCommand: RunHostCommand): Promise<IssuerUnits> {
   const { isInstalled, stdout } = await runCommand('systemctl', ['is-system-running']);
   const isBooted = isInstalled && /^(running|degraded|starting)/.test(stdout);
-  const show = async (unit: string) =>
-    isBooted
-      ? parseProperties((await runCommand('systemctl', ['show', '-p', UNIT_PROPERTIES, unit])).stdout)
-      : {};
+  const show = async (unit: string) => (isBooted ? showUnit(runCommand, unit) : {});
   return {
     isBooted,
     issuer: await show(ISSUER),
@@ -145,7 +136,7 @@ export function judgeUnits({ isBooted, issuer, agent }: IssuerUnits): IssuerFind
     const saw = `the last pass has failed (${issuer['Result']})`;
     findings.push(issuerFinding('unit-failed', saw, `journalctl -u ${ISSUER} -n 50; pemfleet status`));
   }
-  if (isLoaded(agent) && agent['ActiveState'] !== 'active' && agent['UnitFileState'] === 'enabled') {
+  if (isLoaded(agent) && agent['ActiveState'] !== 'active' && isEnabled(agent)) {
     const saw = `${AGENT} on this host is ${agent['ActiveState']}`;
     findings.push(issuerFinding('agent-failed', saw, 'pemfleet-agent doctor'));
   }

@@ -9,16 +9,23 @@ export const UNIT_PROPERTIES = [
   ...['BindPaths', 'StateDirectory', 'CacheDirectory', 'LogsDirectory', 'RuntimeDirectory'],
 ].join(',');
 
-/** By itself, or by pemfleet.target, which the package enables as a whole. */
-export const isEnabled = ({ UnitFileState, WantedBy = '' }: UnitProperties): boolean =>
-  UnitFileState === 'enabled' || /\bpemfleet\.target\b/.test(WantedBy);
+/** The package enables it as a whole. */
+export const TARGET = 'pemfleet.target';
+
+const isOfTarget = ({ WantedBy = '' }: UnitProperties): boolean => WantedBy.split(' ').includes(TARGET);
+
+/** By itself, or by pemfleet.target: `TargetFileState` and `TargetActiveState` are those of `showUnit`. */
+export const isEnabled = (unit: UnitProperties): boolean =>
+  unit['UnitFileState'] === 'enabled' || (isOfTarget(unit) && unit['TargetFileState'] !== 'disabled');
 
 /** What starts it, now and at boot. */
-export const startWords = (unit: UnitProperties, name: string): string[] => [
-  'systemctl',
-  ...(isEnabled(unit) || unit['UnitFileState'] === 'static' ? ['start'] : ['enable', '--now']),
-  name,
-];
+export function startWords(unit: UnitProperties, name: string): string[] {
+  const { UnitFileState, TargetFileState, TargetActiveState } = unit;
+  if (UnitFileState === 'enabled' || UnitFileState === 'static') return ['systemctl', 'start', name];
+  if (!isOfTarget(unit)) return ['systemctl', 'enable', '--now', name];
+  const isTargetWell = TargetFileState !== 'disabled' && TargetActiveState !== 'inactive';
+  return isTargetWell ? ['systemctl', 'start', name] : ['systemctl', 'enable', '--now', TARGET];
+}
 
 export function parseProperties(text: string): UnitProperties {
   const pairs = text.split('\n').flatMap((line) => {
@@ -27,6 +34,10 @@ export function parseProperties(text: string): UnitProperties {
   });
   return Object.fromEntries(pairs);
 }
+
+/** Directories that systemd makes when it starts the unit. */
+export const stateDirectoriesOf = (unit: UnitProperties): string[] =>
+  wordsIn(unit['StateDirectory']).map((word) => `/var/lib/${word.split(':')[0]}`);
 
 interface Rule {
   prefix: string;

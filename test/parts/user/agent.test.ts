@@ -73,12 +73,18 @@ test("sync as root is refused where root's files are in the state directory", as
 
 test('another user is refused, and told what to type', async (t) => {
   const stage = await stageOfNobody(t);
-  for (const path of [stage.stateDir, stage.haproxy.certsDir]) asRoot('chmod', '0700', path);
+  asRoot('chmod', '0700', stage.stateDir);
+  // Where everybody may look, doctor has nothing to say to somebody who may do no more.
+  asRoot('chmod', '0755', stage.haproxy.certsDir);
 
-  for (const command of ['status', 'sync']) {
-    const { status, stdout, stderr } = typeAs(4242, stage.words(command));
+  for (const command of ['status', 'sync', 'doctor']) {
+    const { status, stdout, stderr } = typeAs(4242, stage.words(command, '--json'));
 
     assert.equal(status, 77, stdout + stderr);
+    assert.match(
+      stdout,
+      /^\{\s+"version": 1,\s+"error": \{\s+"code": "ERR_USER",\s+"message": "\S+state belongs to /,
+    );
     assert.match(
       stderr,
       new RegExp(`belongs to \\S+, and this is uid 4242: sudo pemfleet-agent ${command} --bucket`),

@@ -72,6 +72,28 @@ const ROWS: readonly [says: string, changes: Partial<IssuerUnits>, finds: RegExp
     undefined,
   ],
   [
+    'nothing was started since the package was installed',
+    {
+      timer: {
+        ...active,
+        ...{ UnitFileState: 'disabled', ActiveState: 'inactive', WantedBy: 'pemfleet.target' },
+        ...{ TargetFileState: 'disabled', TargetActiveState: 'inactive' },
+      },
+    },
+    /^unit-disabled: .*is disabled and inactive → systemctl enable --now pemfleet\.target$/,
+  ],
+  [
+    'pemfleet.target runs, and not after a reboot',
+    {
+      timer: {
+        ...active,
+        ...{ UnitFileState: 'disabled', WantedBy: 'pemfleet.target' },
+        ...{ TargetFileState: 'disabled', TargetActiveState: 'active' },
+      },
+    },
+    /^unit-disabled: .*→ systemctl enable --now pemfleet\.target$/,
+  ],
+  [
     'the timer is masked: somebody wants it so, and is told',
     { timer: { LoadState: 'masked', ActiveState: 'inactive', UnitFileState: 'masked' } },
     /^unit-disabled: no pass comes by itself: pemfleet\.timer is masked → $/,
@@ -120,6 +142,26 @@ const ROWS: readonly [says: string, changes: Partial<IssuerUnits>, finds: RegExp
     'the agent of this host is down',
     { agent: { ...active, ActiveState: 'failed' } },
     /^agent-failed: pemfleet-agent\.service on this host is failed$/,
+  ],
+  [
+    'the agent, which goes by pemfleet.target, is stopped',
+    {
+      agent: {
+        ...{ LoadState: 'loaded', ActiveState: 'inactive', UnitFileState: 'disabled' },
+        ...{ WantedBy: 'pemfleet.target', TargetFileState: 'enabled', TargetActiveState: 'active' },
+      },
+    },
+    /^agent-failed: pemfleet-agent\.service on this host is inactive$/,
+  ],
+  [
+    'the agent, which goes by pemfleet.target, is started again and again',
+    {
+      agent: {
+        ...{ LoadState: 'loaded', ActiveState: 'activating', UnitFileState: 'disabled' },
+        ...{ WantedBy: 'pemfleet.target', TargetFileState: 'enabled', TargetActiveState: 'active' },
+      },
+    },
+    /^agent-failed: pemfleet-agent\.service on this host is activating$/,
   ],
   [
     'the agent is not used here',

@@ -10,9 +10,10 @@ export const UNIT_PROPERTIES = [
 ].join(',');
 
 /** The package enables it as a whole. */
-export const TARGET = 'pemfleet.target';
+export const PEMFLEET_TARGET = 'pemfleet.target';
 
-const isOfTarget = ({ WantedBy = '' }: UnitProperties): boolean => WantedBy.split(' ').includes(TARGET);
+const isOfTarget = ({ WantedBy = '' }: UnitProperties): boolean =>
+  WantedBy.split(' ').includes(PEMFLEET_TARGET);
 
 /** By itself, or by pemfleet.target: `TargetFileState` and `TargetActiveState` are those of `showUnit`. */
 export const isEnabled = (unit: UnitProperties): boolean =>
@@ -24,7 +25,7 @@ export function startWords(unit: UnitProperties, name: string): string[] {
   if (UnitFileState === 'enabled' || UnitFileState === 'static') return ['systemctl', 'start', name];
   if (!isOfTarget(unit)) return ['systemctl', 'enable', '--now', name];
   const isTargetWell = TargetFileState !== 'disabled' && TargetActiveState !== 'inactive';
-  return isTargetWell ? ['systemctl', 'start', name] : ['systemctl', 'enable', '--now', TARGET];
+  return isTargetWell ? ['systemctl', 'start', name] : ['systemctl', 'enable', '--now', PEMFLEET_TARGET];
 }
 
 export function parseProperties(text: string): UnitProperties {

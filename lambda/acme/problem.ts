@@ -228,7 +228,7 @@ function hintFor(problem: ProblemDocument | undefined, challenge: string): strin
 const HINTS: Readonly<Record<string, string>> = {
   connection: 'is port 80 of this name open to the whole internet and does it reach HAProxy?',
   unauthorized:
-    'does HAProxy pass /.well-known/acme-challenge/ to the responder or, with http-01-stateless, answer with the thumbprint of this account? pemfleet haproxy-config prints the lines',
+    'does HAProxy pass /.well-known/acme-challenge/ to the responder, and does that run (pemfleet doctor) or, with http-01-stateless, answer with the thumbprint of this account? pemfleet haproxy-config prints the lines',
   'unauthorized dns-01':
     'do the public name servers of the zone show the TXT value at _acme-challenge? Is the zone delegated to them?',
   dns: 'does the name have an A or AAAA record, and does its DNSSEC validate?',

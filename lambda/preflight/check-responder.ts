@@ -34,7 +34,7 @@ type HttpChallenge = Extract<ChallengeName, 'http-01' | 'http-01-stateless'>;
 const [UNPACED, PACE_MS] = [50, 200];
 const ADVICE = {
   'http-01':
-    'does HAProxy pass /.well-known/acme-challenge/ to the responder (pemfleet haproxy-config), and does the responder read this bucket?',
+    'does HAProxy pass /.well-known/acme-challenge/ to the responder (pemfleet haproxy-config), does the responder run (pemfleet doctor), and does it read this bucket?',
   'http-01-stateless':
     "has this HAProxy the lines of pemfleet haproxy-config, with this account's thumbprint?",
 } as const;

@@ -57,7 +57,7 @@ test('another answer than ours at the challenge is named as such', async (t) => 
 
   assert.match(
     failed?.error?.message ?? '',
-    /unauthorized \(.*does HAProxy pass \/\.well-known\/acme-challenge\//,
+    /unauthorized \(.*does HAProxy pass \/\.well-known\/acme-challenge\/ to the responder, and does that run \(pemfleet doctor\)/,
   );
 });
 

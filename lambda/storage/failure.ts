@@ -123,6 +123,8 @@ export function directoryFailure(error: unknown, key: string): unknown {
   return new BucketError(of, key, says, { cause: error });
 }
 
+const isFull = (code: string) => code === 'ENOSPC' || code === 'EDQUOT';
+
 function judgeFile(code: string): { of: BucketErrorCode; says: string } {
   if (DENIED_CODES.includes(code)) return { of: 'ERR_BUCKET_DENIED', says: 'is not accessible to this user' };
   if (OF_MACHINE.includes(code)) {
@@ -133,6 +135,10 @@ function judgeFile(code: string): { of: BucketErrorCode; says: string } {
       of: 'ERR_BUCKET_IO',
       says: 'cannot be written (EISDIR): a directory is in its place; move it away',
     };
+  }
+  if (isFull(code)) {
+    const says = `cannot be written (${code}): no space is left for this user: make room on its file system (df -h, df -i)`;
+    return { of: 'ERR_BUCKET_IO', says };
   }
   return { of: 'ERR_BUCKET_IO', says: `cannot be used (${code})` };
 }

@@ -27,7 +27,7 @@ export async function checkBucket(bucket: Bucket, now: () => Date): Promise<Issu
     await bucket.list(layout.probe(''));
     await bucket.delete(key);
   } catch (error) {
-    const fix = 'the message names the right, the region or the clock; docs/errors.md has the code';
+    const fix = 'the message names the right, the room, the region or the clock; docs/errors.md has the code';
     return [issuerFinding('bucket-failed', `${codeOf(error)} ${messageOf(error)}`, fix)];
   }
   const offsetMs = ownClockOffset(bucket, begin, now());

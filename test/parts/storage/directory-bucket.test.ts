@@ -249,3 +249,10 @@ test('that this process has no more file descriptors is no fault of an object', 
     assert.deepEqual([codeOf(failure), isObjectFault(failure)], ['ERR_BUCKET_UNREACHABLE', false]);
   }
 });
+
+test('a full disk is told as one, with what helps', () => {
+  for (const code of ['ENOSPC', 'EDQUOT']) {
+    const failure = directoryFailure(Object.assign(new Error(code), { code }), 'issuer/a');
+    assert.match(String(failure), /no space is left .*: make room on its file system/);
+  }
+});

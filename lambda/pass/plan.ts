@@ -278,6 +278,7 @@ export function outcomeOf(
     until: 'until' in decision ? decision.until?.toISOString() : undefined,
     ...(held && result === 'deferred' && { heldBackBy: held.text }),
     ...(hold && decision.reason === 'held' && { heldBackBy: hold.reason }),
+    ...(hold && decision.reason === 'fresh' && { heldBackBy: `held: ${hold.reason}` }),
     ...currentPem(published),
     ...(refusal && { error: { code: refusal.code, message: refusal.message } }),
     ...(failure && result !== 'issued' && { failure }),

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import { layout } from '#contract/layout.ts';
 import { DirectoryBucket } from '#storage/directory.ts';
+import { planCommand } from '../../../../lambda/commands/pass.ts';
 import { statusCommand } from '../../../../lambda/commands/status.ts';
 import { auditCommand } from '../../../../lambda/commands/undo/audit.ts';
 import { holdCommand, resumeCommand } from '../../../../lambda/commands/undo/hold.ts';
@@ -209,4 +210,14 @@ test('a record of what was ended that cannot be read is told by status, as by ea
 
   assert.equal(status, 1);
   assert.match(out, /^wrong: fleet edge: what was withdrawn or revoked .*ERR_TOMBSTONES /m);
+});
+
+test('plan says beside what is fresh that somebody holds it', async (t) => {
+  const { publish, run } = await stage(t);
+  await publish('kept');
+  await run(holdCommand, 'hold', 'kept', ...REASON);
+
+  const { err } = await run(planCommand, 'plan');
+
+  assert.match(err, /^kept +kept +fresh until .* held: old phones$/m);
 });

@@ -62,7 +62,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet drill [--all|--ca …]       show when the last certificate would be replaced at each CA, and what holds it back
   pemfleet timer                      print the systemd timer that fits the lifetimes of the certificates
   pemfleet withdraw old.example.com   take a certificate off the hosts that is published and not configured any more
-                                      (--stolen: and delete its keys at once)
+                                      (--stolen: and delete its keys at once); --reason TEXT
   pemfleet history www.example.com    show its versions: when, why, from which CA, served by whom until when
   pemfleet renew www.example.com…     renew certificates that are not due; --reason TEXT
   pemfleet rollback www.example.com [--to SERIAL] --reason TEXT

@@ -149,7 +149,7 @@ export const TAKEN_BY = {
   replace: [...DOCUMENT, ...SCOPE, 'reason', 'cancel', 'yes', 'dry-run'],
   drill: [...DOCUMENT, ...SCOPE, 'order-seconds'],
   timer: CONFIG,
-  withdraw: [...DOCUMENT, ...LOGS, 'fleet', 'yes', 'dry-run', 'stolen'],
+  withdraw: [...DOCUMENT, ...LOGS, 'fleet', 'yes', 'reason', 'dry-run', 'stolen'],
   audit: [...DOCUMENT, 'serial', 'after', 'fleet', 'verify', 'noted'],
   history: [...DOCUMENT, 'fleet'],
   renew: [...DOCUMENT, ...LOGS, 'timeout', 'replace-trusted', 'reason', 'dry-run'],

@@ -14,7 +14,7 @@ test('each command that changes something leaves its line, a dry run leaves none
   const { bucket, publish, run } = await stage(t);
   const gone = await publish('gone');
   await run(withdrawCommand, 'withdraw', 'gone', '--dry-run');
-  await run(withdrawCommand, 'withdraw', 'gone');
+  await run(withdrawCommand, 'withdraw', 'gone', '--reason', 'sold');
   await run(keyCommand, 'key', 'rotate');
   await run(takeOverCommand, 'take-over');
 
@@ -36,6 +36,7 @@ test('each command that changes something leaves its line, a dry run leaves none
       ['took-over', undefined, undefined, undefined],
     ],
   );
+  assert.equal(lines[1].reason, 'sold');
   assert.ok(lines[1].isClaimed && lines[1].by && lines[1].host && /^pemfleet/.test(lines[1].command));
   const verified = await run(auditCommand, 'audit', '--verify', '--noted', `${end.sequence}:${end.hash}`);
   assert.deepEqual([verified.status, verified.err], [0, '']);

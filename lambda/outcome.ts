@@ -81,6 +81,11 @@ export function isFailing({
   return error !== undefined || result === 'failed' || (failure !== undefined && result !== 'issued');
 }
 
+/** Of an order that somebody has asked for: it was neither made, nor has it failed. */
+export function isUnmet({ result }: Pick<Outcome, 'result'>): boolean {
+  return result === 'kept' || result === 'deferred' || result === 'postponed';
+}
+
 /** A limit of its CA makes it wait. */
 export function isLimited({ result, reason }: Pick<Outcome, 'result' | 'reason'>): boolean {
   return result === 'deferred' && (reason === 'order-budget' || reason === 'ca-paused');

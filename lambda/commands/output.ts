@@ -192,6 +192,21 @@ export function wakeLine(problem: WakeProblem | undefined): string {
   return `${printable(`schedule: ${wakeProblemText(problem)}; pemfleet timer prints the timer that fits (docs/config.md, Short lifetimes)`)}\n`;
 }
 
+/** One line each: what was to be renewed at once, and was not. */
+export function unmetLines(outcomes: readonly Outcome[]): string {
+  return outcomes.map((outcome) => `${printable(unmetLine(outcome))}\n`).join('');
+}
+
+function unmetLine({ certificate, reason, until, heldBackBy }: Outcome): string {
+  const why = heldBackBy === undefined ? reason : `${reason} (${heldBackBy})`;
+  const when = until === undefined ? '' : ` until ${minuteText(until)}`;
+  const cure =
+    reason === 'held'
+      ? `; pemfleet hold shows by which hold, pemfleet resume ${certificate} ends its own`
+      : '';
+  return `${certificate}: was not renewed: ${why}${when}${cure}`;
+}
+
 /** One line for each certificate and fleet: what HAProxy has no certificate for any more. */
 export function lostLines(outcomes: readonly Outcome[]): string {
   const lines = outcomes.flatMap((outcome) => (outcome.lost ?? []).map((lost) => lostLine(outcome, lost)));

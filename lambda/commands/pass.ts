@@ -1,6 +1,7 @@
 /** `pemfleet run` and `pemfleet plan`: one pass, or what it would do. */
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { sendPending } from '../notification/notify-changes.ts';
+import { isUnmet } from '../outcome.ts';
 import { writeStatusPage } from '../page/write-page.ts';
 import { afterPass } from '../pass/after-pass.ts';
 import { MIN_ORDER_MS } from '../pass/issuing/issue.ts';
@@ -35,6 +36,7 @@ import {
   outcomeTable,
   revocationLines,
   unconfiguredLines,
+  unmetLines,
   wakeLine,
 } from './output.ts';
 import { writeFigures } from './textfile.ts';
@@ -90,10 +92,13 @@ async function pass(
   const [decided] = known;
   const future =
     days && decided && (await readFuture({ bucket, config }, decided, unconfigured, { days, now: from }));
+  const unkept: unknown[] = [];
   if (!dryRun) {
     await notifyHosts(environment.log, result);
     // What hosts report is kept for the next pass: which sequences they have read, and whether they need version 1.
-    const { metrics } = await afterPass({ bucket, config, isTold: true, ...environment }, undefined, result);
+    const told = { bucket, config, isTold: true, ...environment };
+    const { metrics, failures } = await afterPass(told, undefined, result);
+    unkept.push(...failures);
     const probed = await probeNames({ bucket, config, ...environment }, result);
     await writeFigures(config, { ...metrics, ...probed });
     await writeStatusPage({ bucket, config, ...environment });
@@ -117,6 +122,16 @@ async function pass(
   // A plan has tried nothing.
   const waits = outcomes.map(({ failure: _, ...rest }) => ({ ...rest, serial: rest.serial ?? '' }));
   const status = exitStatusOfOutcomes(dryRun ? waits : outcomes);
+  if (unkept.length > 0) {
+    printToStderr(`what hosts report could not be read or kept: ${unkept.map(messageOf).join('; ')}\n`);
+    if (status === EXIT.ok) return EXIT.failed;
+  }
+  // What was asked for by name, and was not done.
+  const unmet = only && options.force && !dryRun ? outcomes.filter(isUnmet) : [];
+  printToStderr(unmetLines(unmet));
+  if (status === EXIT.ok && unmet.length > 0) {
+    return unmet.length === outcomes.length ? EXIT.failed : EXIT.partlyFailed;
+  }
   const isRevocationFailed = revocations?.some(({ result: state }) => state === 'failed') ?? false;
   return status === EXIT.ok && isRevocationFailed ? EXIT.partlyFailed : status;
 }

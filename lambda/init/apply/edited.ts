@@ -53,38 +53,37 @@ export function freeKeptName(directory: string, path: string): string {
  * HAProxy's configuration as it is now, without the lines of the run.
  * @returns undefined: they do not stand as the run wrote them
  */
-export function withoutRunOf({
-  before,
-  after,
-  state,
-}: Pick<EditedChange, 'before' | 'after' | 'state'>): Buffer | undefined {
-  if (before === undefined || after === undefined || state === undefined) return undefined;
-  const [old, made, now] = [before, after, state.body].map((body) => body.toString('latin1'));
-  const text = withoutLinesOf(old ?? '', made ?? '', now ?? '');
-  if (text !== undefined) return Buffer.from(text, 'latin1');
-  // Somebody has taken them out, or an undo that was killed.
-  const isOut = withoutLinesOf(made ?? '', old ?? '', now ?? '') !== undefined;
-  return isOut ? state.body : undefined;
+export function withoutRunOf(edit: EditedTexts): Buffer | undefined {
+  return mended(edit, (old, made, now) => {
+    // Or somebody has taken them out, or an undo that was killed.
+    const isOut = withoutLinesOf(made, old, now) !== undefined;
+    return withoutLinesOf(old, made, now) ?? (isOut ? now : undefined);
+  });
 }
 
 /**
  * Lines that the run has only put something before, such as `#` before a line of a crontab, are as they were; all other lines are as they are now.
  * @returns undefined: the run has written another file
  */
-export function withoutPrefixes({
-  before,
-  after,
-  state,
-}: Pick<EditedChange, 'before' | 'after' | 'state'>): Buffer | undefined {
-  if (before === undefined || after === undefined || state === undefined) return undefined;
-  const [old, made] = [linesOf(before), linesOf(after)];
-  const isPrefixed = (line: string, was = '') => line === was || (was !== '' && line.endsWith(was));
-  if (old.length !== made.length || !made.every((line, index) => isPrefixed(line, old[index])))
-    return undefined;
-  const changed = new Map(made.map((line, index) => [line, old[index] ?? line]));
-  const lines = linesOf(state.body).map((line) => changed.get(line) ?? line);
-  return Buffer.from(lines.join('\n'), 'latin1');
+export function withoutPrefixes(edit: EditedTexts): Buffer | undefined {
+  return mended(edit, (...texts) => {
+    const [old = [], made = [], now = []] = texts.map((text) => text.split('\n'));
+    const isPrefixed = (line: string, was = '') => line === was || (was !== '' && line.endsWith(was));
+    if (old.length !== made.length || !made.every((line, index) => isPrefixed(line, old[index])))
+      return undefined;
+    const changed = new Map(made.map((line, index) => [line, old[index] ?? line]));
+    return now.map((line) => changed.get(line) ?? line).join('\n');
+  });
 }
 
-/** Each byte stays what it is. */
-const linesOf = (body: Buffer) => body.toString('latin1').split('\n');
+type EditedTexts = Pick<EditedChange, 'before' | 'after' | 'state'>;
+
+/** Each byte stays what it is. @returns undefined where one of the three is missing, too */
+function mended(
+  { before, after, state }: EditedTexts,
+  mend: (old: string, made: string, now: string) => string | undefined,
+): Buffer | undefined {
+  if (before === undefined || after === undefined || state === undefined) return undefined;
+  const text = mend(before.toString('latin1'), after.toString('latin1'), state.body.toString('latin1'));
+  return text === undefined ? undefined : Buffer.from(text, 'latin1');
+}

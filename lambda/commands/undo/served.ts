@@ -58,8 +58,8 @@ export async function showServed(
   const hosts = new Set(served.map(({ fleet, host }) => `${fleet}/${host}`)).size;
   printToStderr(
     isKnown
-      ? `${hosts} hosts served ${serial}${since}\n`
-      : `nothing of ${about} is known to have the serial ${serial}\n`,
+      ? `${hosts} ${hosts === 1 ? 'host' : 'hosts'} served ${spelt(serial)}${since}\n`
+      : `nothing of ${about} is known to have the serial ${spelt(serial)}\n`,
   );
   for (const host of unreadable) {
     printToStderr(`${host}: its report cannot be read: what it serves now is unknown\n`);
@@ -72,6 +72,9 @@ export async function showServed(
   if (!isKnown || unreadable.length + incomplete.length > 0) return EXIT.unknown;
   return after !== undefined && served.length > 0 ? EXIT.failed : EXIT.ok;
 }
+
+/** As certificates and all other commands have it: whole bytes. */
+const spelt = (serial: string) => (serial.length % 2 === 0 ? serial : `0${serial}`);
 
 function has(serials: readonly string[] | undefined, serial: string): boolean {
   return serials?.some((one) => bareSerial(one) === serial) ?? false;

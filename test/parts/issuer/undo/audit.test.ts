@@ -77,8 +77,10 @@ test('did any host serve this certificate after that time? Yes, no, and cannot t
     before.out,
     /lb1 +edge +kept +2026-01-01 10:00 +2026-01-05 09:00 +before 2026-01-05 10:00 +handshake/,
   );
-  assert.match(later.err, new RegExp(`^0 hosts served ${serial.replace(/^0+/, '')} after 2026-01-06 00:00`));
+  assert.match(later.err, new RegExp(`^0 hosts served ${serial} after 2026-01-06 00:00`));
   assert.match(unknown.err, /nothing of ours is known to have the serial ABCDEF/);
+  const zero = await run(auditCommand, 'audit', '--serial', '02732E');
+  assert.match(zero.err, /nothing of ours is known to have the serial 02732E$/m);
 });
 
 test('the history has each version: when, why, by whom, from which CA, and whether its key is there', async (t) => {

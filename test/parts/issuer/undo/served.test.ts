@@ -47,7 +47,7 @@ test('hosts whose last report names the serial are shown, also where the record 
   for (const { status, out, err } of [gone, spoilt]) {
     assert.equal(status, 2, err);
     assert.match(out, /^lb1 +edge +kept .* serves it /m);
-    assert.match(err, /^1 hosts served .*\nedge\/kept: its record .*who has served it before is unknown$/m);
+    assert.match(err, /^1 host served .*\nedge\/kept: its record .*who has served it before is unknown$/m);
   }
 });
 
@@ -95,7 +95,7 @@ test('what came and went by commands, between two passes, was served all the sam
 
   assert.equal(status, 1, err);
   assert.match(out, /^lb1 +edge +kept /m);
-  assert.match(err, /^1 hosts served /);
+  assert.match(err, /^1 host served /);
 });
 
 test('a name and a fleet narrow the question about a serial, and a fleet that nobody knows is said', async (t) => {
@@ -116,7 +116,7 @@ test('a name and a fleet narrow the question about a serial, and a fleet that no
   ];
 
   assert.equal(meant.status, 0, meant.err);
-  assert.match(meant.err, /^1 hosts served/);
+  assert.match(meant.err, /^1 host served/);
   assert.deepEqual([other.status, other.out], [2, '']);
   assert.match(other.err, /^nothing of other is known to have the serial /);
   for (const { status } of [fleet, plain, history]) {

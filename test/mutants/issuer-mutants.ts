@@ -56,7 +56,7 @@ export const ISSUER_MUTANTS: readonly Mutant[] = [
       'of more orders than the budget has, the most urgent are placed',
       'expiryOf(a) - expiryOf(b)',
       'expiryOf(b) - expiryOf(a)',
-      'those of certificates that end first are placed',
+      'the one that ends first is placed',
     ],
   ]),
   ...mutantsOf('lambda/pass/issuing/order-in-flight.ts', 'test/unit/lambda/pass/order-in-flight.test.ts', [

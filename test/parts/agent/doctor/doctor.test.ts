@@ -18,6 +18,7 @@ import { healthyHost, type Planted } from '../../../support/agent/doctor-plants.
 import { doctorRows } from '../../../support/agent/doctor-rows.ts';
 import { agentHere, agentProgram } from '../../../support/agent/program.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
+import { asRoot, NOBODY } from '../../../support/as-root.ts';
 import type { HaproxyVersion } from '../../../support/parts/haproxy.ts';
 import { testedVersions } from '../../../support/parts/versions.ts';
 
@@ -105,7 +106,9 @@ for (const version of testedVersions()) {
 function asNobody(stage: Stage, args: string[]): Promise<{ code: number; stdout: string }> {
   const program = agentProgram();
   for (const folder of [dirname(program), stage.dir, dirname(stage.haproxy.socket)]) chmodSync(folder, 0o755);
-  const identity = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  // It is the agent's user, so that what it lacks is a fault of the host.
+  if (identity.uid !== undefined) asRoot('install', '-d', '-m', '0', '-o', `${NOBODY}`, stage.stateDir);
   if (identity.uid === undefined) {
     for (const path of [stage.haproxy.socket, stage.haproxy.certsDir, stage.stateDir, stage.bucketDir]) {
       chmodSync(path, 0);

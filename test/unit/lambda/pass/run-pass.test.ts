@@ -174,7 +174,8 @@ function casWith(exchange: Transport): Cas {
   return new Map([[DIRECTORY_URL, openCa({ bucket, settings, exchange, now: () => noon })]]);
 }
 
-test('orders beyond the budget wait: renewals go before first issues, those that end first before others', async () => {
+/** Two published certificates, and one that is not there, of which the budget lets some be ordered. */
+async function passWithBudget(ordersPer3Hours: number) {
   const bucket = memoryBucket();
   for (const [name, hours] of Object.entries({ 'later.test': 50, 'sooner.test': 40 })) {
     const pems = [makePemRef({ notAfter: after(noon, hours * HOUR_MS).toISOString() })];
@@ -184,8 +185,24 @@ test('orders beyond the budget wait: renewals go before first issues, those that
   const pass = passOver(bucket, { timing }).passFor(
     ['later.test', 'new.test', 'sooner.test'].map((name) => ({ identifiers: [name] })),
   );
+  return runPass({ ...pass, config: { ...pass.config, ordersPer3Hours } });
+}
 
-  const { outcomes } = await runPass({ ...pass, config: { ...pass.config, ordersPer3Hours: 2 } });
+test('of two renewals beyond the budget, the one that ends first is placed', async () => {
+  const { outcomes } = await passWithBudget(1);
+
+  assert.deepEqual(
+    outcomes.map(({ certificate, reason }) => [certificate, reason]),
+    [
+      ['later.test', 'order-budget'],
+      ['new.test', 'order-budget'],
+      ['sooner.test', 'lifetime'],
+    ],
+  );
+});
+
+test('orders beyond the budget wait: renewals go before first issues', async () => {
+  const { outcomes } = await passWithBudget(2);
 
   assert.equal(outcomes[1]?.heldBackBy, '2 new orders of the account in 3 h');
   assert.deepEqual(

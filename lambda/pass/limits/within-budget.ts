@@ -17,7 +17,8 @@ import { emergencyOf, isAlmostOver } from './renewal.ts';
  * @returns the plans in order of urgency
  */
 export function withinBudget(plans: readonly Plan[], budget: CaBudget): Plan[] {
-  return moveHeld(reserveAll(plans, budget), budget);
+  const placed = byClaim(plans, budget.now).flatMap((claim) => moveHeld(reserveAll(claim, budget), budget));
+  return placed.sort(byUrgency(budget.now));
 }
 
 /** The same, and none goes where CAA records forbid it: they are looked up for what has no room, and for nothing else. */
@@ -26,14 +27,17 @@ export async function withinBudgetAndCaa(
   plans: readonly Plan[],
   budget: CaBudget,
 ): Promise<Plan[]> {
-  const reserved = reserveAll(plans, budget);
-  const allowed = await inParallel(
-    reserved,
-    LOOKED_UP_AT_ONCE,
-    (plan) => (mayMove(plan, budget.now) ? withoutForbidden(pass, plan) : Promise.resolve(plan)),
-    ({ spec }) => spec.name,
-  );
-  return moveHeld(allowed, budget);
+  const placed: Plan[] = [];
+  for (const claim of byClaim(plans, budget.now)) {
+    const allowed = await inParallel(
+      reserveAll(claim, budget),
+      LOOKED_UP_AT_ONCE,
+      (plan) => (mayMove(plan, budget.now) ? withoutForbidden(pass, plan) : Promise.resolve(plan)),
+      ({ spec }) => spec.name,
+    );
+    placed.push(...moveHeld(allowed, budget));
+  }
+  return placed.sort(byUrgency(budget.now));
 }
 
 const LOOKED_UP_AT_ONCE = 10;
@@ -50,25 +54,23 @@ async function withoutForbidden(pass: Pass, plan: Plan): Promise<Plan> {
 
 /** At the CA of each decision; what finds no room there is `held`. */
 function reserveAll(plans: readonly Plan[], budget: CaBudget): Plan[] {
-  const { now } = budget;
-  const reserved = new Map<Plan, Plan>();
-  for (const plan of inTurn(plans, now)) {
-    const reservation = reserve(plan, budget, now);
+  return plans.map((plan) => {
+    const reservation = reserve(plan, budget, budget.now);
     const held = reservation?.held;
-    reserved.set(plan, held === undefined ? { ...plan, reservation } : { ...plan, held });
-  }
-  return plans.map((plan) => reserved.get(plan) ?? plan);
+    return held === undefined ? { ...plan, reservation } : { ...plan, held };
+  });
 }
 
 /** To the first CA with room; what finds none waits. */
 function moveHeld(plans: readonly Plan[], budget: CaBudget): Plan[] {
-  const { now } = budget;
-  const moved = new Map(inTurn(plans.filter(isWithoutRoom), now).map((plan) => [plan, move(plan, budget)]));
-  return plans.map((plan) => moved.get(plan) ?? plan).sort(byUrgency(now));
+  return plans.map((plan) => (isWithoutRoom(plan) ? move(plan, budget) : plan));
 }
 
-function inTurn(plans: readonly Plan[], now: Date): Plan[] {
-  return [...plans].sort(byUrgency(now)).sort((a, b) => claimOf(a, now) - claimOf(b, now));
+/** Each by urgency. The next claim has its turn when the one before has its places, also at the CAs that it moves to. */
+function byClaim(plans: readonly Plan[], now: Date): Plan[][] {
+  const claims: Plan[][] = [[], [], []];
+  for (const plan of [...plans].sort(byUrgency(now))) claims[claimOf(plan, now)]?.push(plan);
+  return claims;
 }
 
 /** Of a decision that the budget holds back; a plan that waits for a paused CA names what it waits for, too. */
@@ -106,7 +108,7 @@ function reserve(plan: Plan, budget: CaBudget, now: Date): Reservation | undefin
 }
 
 /** The lower, the sooner it gets its place. A name that nobody serves yet loses nothing that it had. */
-function claimOf(plan: Plan, now: Date): number {
+function claimOf(plan: Plan, now: Date): 0 | 1 | 2 {
   if (emergencyOf(plan, now) !== undefined) return 0;
   return isFirstIssue(plan) ? 2 : 1;
 }

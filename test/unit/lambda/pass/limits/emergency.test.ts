@@ -73,6 +73,32 @@ test('a revoked certificate goes first, also after a failure, and gets a fresh k
   assert.equal(revoked.isFreshKey, true);
 });
 
+test('a renewal that moves to another CA has its place there before a first issue that was to be ordered there', () => {
+  const one = { newOrders: { count: 1, hours: 3 } };
+  const config = {
+    acme: { directoryUrl: DIRECTORY_URL, limits: one },
+    fallback: [{ directoryUrl: FALLBACK, limits: one }],
+  };
+  const options = { bucket: memoryBucket(), config, now: () => now, log: () => undefined };
+  const budget = new CaBudget(options, { version: 1, cas: {}, sets: {} });
+  const others = [{ directoryUrl: FALLBACK, renewal: undefined }];
+  const renewals = ['b.test', 'c.test'].map((name) => ({ ...planOf({}, [], undefined, name), others }));
+  const first = planOf({ published: undefined }, [], undefined, 'new.test');
+  const atFallback = { ...first, decision: { ...first.decision, directoryUrl: FALLBACK } as never };
+
+  const placed = withinBudget([atFallback, ...renewals], budget);
+
+  const places = placed.map(({ spec, decision, held }) => {
+    const { directoryUrl } = decision as { directoryUrl?: string };
+    return [spec.identifiers[0], held?.limit ?? directoryUrl];
+  });
+  assert.deepEqual(Object.fromEntries(places), {
+    'b.test': DIRECTORY_URL,
+    'c.test': FALLBACK,
+    'new.test': 'newOrders',
+  });
+});
+
 test('failed validations hold a retry back, forced or not: its order is over, and the next one is new', () => {
   const limits = { failedValidations: { count: 2, hours: 1 } };
   const config = { acme: { directoryUrl: DIRECTORY_URL, limits } };

@@ -2,50 +2,22 @@
 import type { BuildOptions, Metafile, Plugin } from 'esbuild';
 
 /**
- * acme-client signs for us, but opens no connection and writes no log: its own `./axios` and `./logger` (which
- * pull in axios, form-data and debug) stay out of the bundle, and a call of the former is a bug that says so.
+ * acme-client signs for us, but opens no connection, writes no log and makes no CSR: its own `./axios` and `./logger` (which pull in axios,
+ * form-data and debug) and the library of its certificates stay out of the bundle, and a call of the former is a bug that says so.
  */
 const ABSENT: Record<string, string> = {
+  '@peculiar/x509': 'module.exports = { cryptoProvider: { set() {} } };',
   './axios': "module.exports = { request() { throw new TypeError('see lambda/acme/transport.ts'); } };",
   './logger': 'module.exports = { log() {}, setLogger() {} };',
 };
 
-/**
- * Of PKCS #12, of PKCS #7 (CMS) and of attribute certificates the ASN.1 library wants the names, in fields that no CSR, certificate or
- * OCSP response of ours has.
- */
-const UNUSED_SCHEMAS: Record<string, string> = {
-  '@peculiar/asn1-pfx': 'export class PFX {}',
-  '@peculiar/asn1-cms':
-    "export class ContentInfo {} export class SignedData {} export class SignerInfo {} export class Attribute {} export const id_data = '1.2.840.113549.1.7.1', id_signedData = '1.2.840.113549.1.7.2';",
-  '@peculiar/asn1-x509-attr': "export class AttributeCertificate {} export const id_at = '2.5.4';",
-};
-
-/** As much of reflect-metadata as the container of the ASN.1 library (tsyringe) calls: metadata of classes. */
-const REFLECT = `
-const known = new WeakMap();
-Reflect.defineMetadata = (key, value, target) => {
-  if (!known.has(target)) known.set(target, new Map());
-  known.get(target).set(key, value);
-};
-Reflect.getOwnMetadata = (key, target) => known.get(target)?.get(key);
-Reflect.getMetadata = (key, target) =>
-  target === null ? undefined : (known.get(target)?.get(key) ?? Reflect.getMetadata(key, Object.getPrototypeOf(target)));
-`;
-
 const slim: Plugin = {
   name: 'slim',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^\.\/(axios|logger)$/ }, ({ path, importer }) =>
+    onResolve({ filter: /^(\.\/(axios|logger)|@peculiar\/x509)$/ }, ({ path, importer }) =>
       importer.includes('/acme-client/') ? { path, namespace: 'absent' } : undefined,
     );
-    onResolve({ filter: /^(@peculiar\/asn1-(pfx|cms|x509-attr)|reflect-metadata)$/ }, ({ path }) => ({
-      path,
-      namespace: 'absent',
-    }));
-    onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({
-      contents: path === 'reflect-metadata' ? REFLECT : (ABSENT[path] ?? UNUSED_SCHEMAS[path] ?? ''),
-    }));
+    onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({ contents: ABSENT[path] ?? '' }));
   },
 };
 

@@ -6,7 +6,7 @@
 import { inParallel } from '#common/in-parallel.ts';
 import { leafNamesOf, parse } from '#contract/combined-pem.ts';
 import { BucketError, ContractError, codeOf, messageOf, PemRejected } from '#contract/errors.ts';
-import type { FleetName } from '#contract/layout.ts';
+import { type FleetName, layout } from '#contract/layout.ts';
 import { acmeOriginOf } from '#contract/manifest.ts';
 import { specsOfFleet } from '../config/config.ts';
 import { coversName } from '../config/identifier.ts';
@@ -40,7 +40,7 @@ const MIN_READ_MS = 30_000;
 /** Ended at the same time: they share commits. */
 const CONCURRENCY = 16;
 
-type Source = PublishedFleets & Pick<Survey, 'hosts' | 'trusted'>;
+type Source = PublishedFleets & Pick<Survey, 'hosts' | 'trusted' | 'revoked' | 'revoking' | 'lostPems'>;
 
 /** @param fleets as the pass has left them. @returns an outcome for each; none in a pass over some certificates */
 export async function endSuperseded(pass: Pass, fleets: Source): Promise<UnconfiguredOutcome[]> {
@@ -57,7 +57,7 @@ export async function endSuperseded(pass: Pass, fleets: Source): Promise<Unconfi
 }
 
 async function endInFleet(pass: Pass, source: Source, read: ReadManifest): Promise<UnconfiguredOutcome[]> {
-  const fleet = new FleetProofs(pass, read, source.trusted);
+  const fleet = new FleetProofs(pass, read, source.trusted, (one) => isGoing(source, one));
   const outcomes: UnconfiguredOutcome[] = [];
   for (const certificate of unconfiguredIn(pass.config.certificates, read.manifest)) {
     outcomes.push(await judge(pass, source, fleet, certificate));
@@ -72,6 +72,17 @@ async function endInFleet(pass: Pass, source: Source, read: ReadManifest): Promi
       return isEnded ? { ...outcome, result: 'superseded' } : { ...outcome, reason: 'unreadable' };
     },
     ({ certificate }) => certificate,
+  );
+}
+
+/** Nobody orders it anew: what is revoked, or lost in the bucket, takes no place of another one. */
+function isGoing(
+  { revoked, revoking, lostPems }: Source,
+  { fleet, name, entry }: UnconfiguredCertificate,
+): boolean {
+  return entry.pems.some(
+    ({ sha256 }) =>
+      revoked.has(sha256) || revoking.has(sha256) || lostPems?.has(layout.pem(fleet, name, sha256)),
   );
 }
 
@@ -130,14 +141,20 @@ export class FleetProofs {
   readonly #pass: Pass;
   readonly #read: ReadManifest;
   readonly #trusted: TrustedCertificates;
-  readonly #unconfigured: readonly UnconfiguredCertificate[];
+  readonly #lasting: readonly UnconfiguredCertificate[];
   #hosts: Promise<FleetHosts> | undefined;
 
-  constructor(pass: Pass, read: ReadManifest, trusted: TrustedCertificates) {
+  /** @param isGoing of those that nobody configures: they take no place of another one */
+  constructor(
+    pass: Pass,
+    read: ReadManifest,
+    trusted: TrustedCertificates,
+    isGoing: (one: UnconfiguredCertificate) => boolean = () => false,
+  ) {
     this.#pass = pass;
     this.#trusted = trusted;
     this.#read = read;
-    this.#unconfigured = unconfiguredIn(pass.config.certificates, read.manifest);
+    this.#lasting = unconfiguredIn(pass.config.certificates, read.manifest).filter((one) => !isGoing(one));
   }
 
   /** @throws BucketError, ContractError, PemRejected */
@@ -152,7 +169,7 @@ export class FleetProofs {
     const names = await this.#namesOf(certificate);
     const all = this.#cover(names, successors);
     if (all.uncovered.length > 0) return uncovered(certificate, all);
-    const coverage = this.#cover(names, await this.#fitFor(certificate, successors));
+    const coverage = this.#cover(names, await this.#fitFor(certificate, names, successors));
     if (coverage.uncovered.length > 0) {
       return { ...uncovered(certificate, coverage), reason: 'trusted-in-force' };
     }
@@ -178,13 +195,14 @@ export class FleetProofs {
     const { fleet } = this.#read.manifest;
     return [
       ...specsOfFleet(this.#pass.config.certificates, fleet),
-      ...preferredTo(certificate, this.#unconfigured),
+      ...preferredTo(certificate, this.#lasting),
     ];
   }
 
   /** Certificates that browsers do not trust take no place of one that they do. */
   async #fitFor(
     certificate: UnconfiguredCertificate,
+    names: readonly string[],
     successors: readonly Successor[],
   ): Promise<readonly Successor[]> {
     if (!(await this.#trusted.has(certificate))) return successors;
@@ -193,9 +211,7 @@ export class FleetProofs {
     for (const successor of successors) {
       const { name, identifiers } = successor;
       const entry = certificates[name];
-      const isNeeded = identifiers.some((held) =>
-        certificate.entry.identifiers.some((one) => coversName(held, one)),
-      );
+      const isNeeded = identifiers.some((held) => names.some((one) => coversName(held, one)));
       if (entry === undefined || !isNeeded) continue;
       const { directoryUrl } = acmeOriginOf(entry) ?? {};
       const isMeant = directoryUrl !== undefined && mayReplaceTrusted(this.#pass, directoryUrl);

@@ -23,8 +23,10 @@ const old = fleetName.parse('old');
 const dates = { notBefore: after(noon, -30 * DAY_MS), notAfter: after(noon, 60 * DAY_MS) };
 
 interface Later extends Pick<LeafOptions, 'keyType'> {
-  /** Than the others were issued. */
+  /** Than the others were issued, in ms. */
   later?: number;
+  /** Than the others end, in ms; default: as much as it was issued later. */
+  endsLater?: number;
 }
 
 async function stage() {
@@ -33,10 +35,10 @@ async function stage() {
   const publish = async (
     name: string,
     names: string[],
-    ...[of = fleet, by = pki, { later = 0, keyType = 'ec-p256' } = {}]: [FleetName?, Pki?, Later?]
+    ...[of = fleet, by = pki, { later = 0, endsLater, keyType = 'ec-p256' } = {}]: [FleetName?, Pki?, Later?]
   ) => {
     const notBefore = after(dates.notBefore, later);
-    const notAfter = after(dates.notAfter, later);
+    const notAfter = after(dates.notAfter, endsLater ?? later);
     const { combined } = await by.issue({ names, notBefore, notAfter, keyType });
     const { publishedAt, issued } = makeEntry();
     const entry = makeEntry({ ...entryFor(combined, names), publishedAt, issued });
@@ -101,12 +103,13 @@ test('A5: identifiers in another order: the old name ends by itself once every h
 
 /** Two certificates of these names, published one after the other, and neither is configured. */
 async function twoUnconfigured(older: string[], newer: string[], changes: Later = {}) {
-  const { publish, report, pass, manifest } = await stage();
+  const { bucket, publish, report, pass, manifest } = await stage();
   await publish('older', older);
   await publish('newer', newer, fleet, pki, { later: DAY_MS, ...changes });
   await publish('a.test', ['a.test']);
   await report('lb1', ['older', 'newer', 'a.test']);
   return {
+    bucket,
     report,
     manifest,
     pass: (options?: PassOptions) => pass([{ identifiers: ['a.test'] }], options),
@@ -131,15 +134,62 @@ test('renamed, then taken out of the configuration before the first name has end
   assert.deepEqual(tombstones[certificate('older')]?.by, ['newer']);
 });
 
-test('of two that nobody configures, the older one stays for a name and for a kind of key that the newer one does not have', async () => {
-  for (const stays of [
-    await twoUnconfigured(['b.test', 'www.test'], ['b.test']),
-    await twoUnconfigured(['b.test'], ['b.test'], { keyType: 'rsa-2048' }),
-  ]) {
-    const { unconfigured } = await stays.pass();
+const STAYS: Readonly<Record<string, Parameters<typeof twoUnconfigured>>> = {
+  'has not all of its names': [['b.test', 'www.test'], ['b.test']],
+  'has another kind of key': [['b.test'], ['b.test'], { keyType: 'rsa-2048' }],
+  'ends earlier': [['b.test'], ['b.test'], { endsLater: -DAY_MS }],
+  'was issued at the same time': [['b.test'], ['b.test'], { later: 0, endsLater: DAY_MS }],
+};
+for (const [why, scene] of Object.entries(STAYS)) {
+  test(`of two that nobody configures, the older one stays where the newer one ${why}`, async () => {
+    const { pass } = await twoUnconfigured(...scene);
+
+    const { unconfigured } = await pass();
 
     assert.deepEqual(unconfigured, ['default/newer kept: not-covered', 'default/older kept: not-covered']);
-  }
+  });
+}
+
+test('what an operator wants revoked takes the place of no other one: nobody orders it anew', async () => {
+  const { bucket, manifest, pass } = await twoUnconfigured(['b.test'], ['b.test']);
+  const { certificates } = await manifest();
+  const { sha256 = '', serial = '' } = certificates[certificate('newer')]?.pems[0] ?? {};
+  const document = {
+    ...{ version: 1, at: noon.toISOString(), reason: 'superseded', by: 'a test' },
+    pems: [{ sha256, serial, directoryUrl: DIRECTORY_URL }],
+  };
+  await bucket.put(layout.revocation(certificate('newer')), JSON.stringify(document));
+
+  const { unconfigured } = await pass();
+
+  assert.ok(unconfigured.includes('default/older kept: not-covered'), unconfigured.join());
+});
+
+test('what is lost in the bucket takes the place of no other one', async () => {
+  const { bucket, manifest, pass } = await twoUnconfigured(['b.test'], ['b.test']);
+  const { certificates } = await manifest();
+  await bucket.delete(
+    layout.pem(fleet, certificate('newer'), certificates[certificate('newer')]?.pems[0]?.sha256 ?? ''),
+  );
+
+  const { unconfigured } = await pass();
+
+  assert.ok(unconfigured.includes('default/older kept: not-covered'), unconfigured.join());
+});
+
+test('successors that are needed for a name which the CA has added to the leaf count as the others do', async () => {
+  const { bucket, publish, report, pass } = await stage();
+  const { combined } = await pki.issue({ names: ['a.test', 'www.test'], ...dates });
+  const entry = makeEntry({ ...entryFor(combined, ['a.test']), issued: makeEntry().issued });
+  const [{ sha256 } = { sha256: '' }] = entry.pems;
+  await testPublisher(bucket, fleet).publish(certificate('old'), entry, [{ sha256, text: combined }]);
+  await publish('a.test', ['a.test']);
+  await publish('www.test', ['www.test']);
+  await report('lb1', ['a.test', 'www.test']);
+
+  const { unconfigured } = await pass([{ identifiers: ['a.test'] }, { identifiers: ['www.test'] }]);
+
+  assert.deepEqual(unconfigured, ['default/old superseded: superseded']);
 });
 
 test('of three that nobody configures, both older ones end behind the newest', async () => {

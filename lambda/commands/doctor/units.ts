@@ -122,6 +122,12 @@ function mendResponder(unit: UnitProperties): IssuerMend[] {
   ];
 }
 
+/** A condition has kept it down (there is no agent.yaml); it takes its time over its first pass. Started again and again, it is down. */
+function isDown({ ActiveState, ConditionResult, NRestarts = '0' }: UnitProperties): boolean {
+  if (ActiveState === 'inactive') return ConditionResult !== 'no';
+  return ActiveState === 'activating' ? Number(NRestarts) > 0 : ActiveState !== 'active';
+}
+
 /** What no restart mends. */
 export function judgeUnits({ isBooted, issuer, agent }: IssuerUnits): IssuerFinding[] {
   if (!isBooted) return [];
@@ -136,7 +142,7 @@ export function judgeUnits({ isBooted, issuer, agent }: IssuerUnits): IssuerFind
     const saw = `the last pass has failed (${issuer['Result']})`;
     findings.push(issuerFinding('unit-failed', saw, `journalctl -u ${ISSUER} -n 50; pemfleet status`));
   }
-  if (isLoaded(agent) && agent['ActiveState'] !== 'active' && isEnabled(agent)) {
+  if (isLoaded(agent) && isEnabled(agent) && isDown(agent)) {
     const saw = `${AGENT} on this host is ${agent['ActiveState']}`;
     findings.push(issuerFinding('agent-failed', saw, 'pemfleet-agent doctor'));
   }

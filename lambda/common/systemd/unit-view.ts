@@ -5,6 +5,7 @@ export type UnitProperties = Readonly<Record<string, string | undefined>>;
 /** For `systemctl show -p`. */
 export const UNIT_PROPERTIES = [
   ...['LoadState', 'UnitFileState', 'ActiveState', 'Result', 'User', 'LimitCORE', 'ExecStart', 'WantedBy'],
+  ...['ConditionResult', 'NRestarts'],
   ...['ProtectSystem', 'ProtectHome', 'PrivateTmp', 'ReadWritePaths', 'ReadOnlyPaths', 'InaccessiblePaths'],
   ...['BindPaths', 'StateDirectory', 'CacheDirectory', 'LogsDirectory', 'RuntimeDirectory'],
 ].join(',');

@@ -157,11 +157,26 @@ const ROWS: readonly [says: string, changes: Partial<IssuerUnits>, finds: RegExp
     'the agent, which goes by pemfleet.target, is started again and again',
     {
       agent: {
-        ...{ LoadState: 'loaded', ActiveState: 'activating', UnitFileState: 'disabled' },
+        ...{ LoadState: 'loaded', ActiveState: 'activating', UnitFileState: 'disabled', NRestarts: '3' },
         ...{ WantedBy: 'pemfleet.target', TargetFileState: 'enabled', TargetActiveState: 'active' },
       },
     },
     /^agent-failed: pemfleet-agent\.service on this host is activating$/,
+  ],
+  [
+    'the agent is at its first pass',
+    { agent: { LoadState: 'loaded', ActiveState: 'activating', UnitFileState: 'enabled', NRestarts: '0' } },
+    undefined,
+  ],
+  [
+    'pemfleet.target wants an agent for which there is no agent.yaml',
+    {
+      agent: {
+        ...{ LoadState: 'loaded', ActiveState: 'inactive', UnitFileState: 'disabled', ConditionResult: 'no' },
+        ...{ WantedBy: 'pemfleet.target', TargetFileState: 'enabled', TargetActiveState: 'active' },
+      },
+    },
+    undefined,
   ],
   [
     'the agent is not used here',

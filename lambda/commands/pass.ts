@@ -122,13 +122,13 @@ async function pass(
   // A plan has tried nothing.
   const waits = outcomes.map(({ failure: _, ...rest }) => ({ ...rest, serial: rest.serial ?? '' }));
   const status = exitStatusOfOutcomes(dryRun ? waits : outcomes);
+  // What was asked for by name, and was not done.
+  const unmet = only && options.force && !dryRun ? outcomes.filter(isUnmet) : [];
+  printToStderr(unmetLines(unmet));
   if (unkept.length > 0) {
     printToStderr(`what hosts report could not be read or kept: ${unkept.map(messageOf).join('; ')}\n`);
     if (status === EXIT.ok) return EXIT.failed;
   }
-  // What was asked for by name, and was not done.
-  const unmet = only && options.force && !dryRun ? outcomes.filter(isUnmet) : [];
-  printToStderr(unmetLines(unmet));
   if (status === EXIT.ok && unmet.length > 0) {
     return unmet.length === outcomes.length ? EXIT.failed : EXIT.partlyFailed;
   }

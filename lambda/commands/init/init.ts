@@ -25,6 +25,8 @@ import { undoInit } from './undo.ts';
 
 export const initCommand: Command = async (values) => {
   try {
+    // Before the lock, which needs the rights, too: who lacks them hears the command line that has them.
+    if (!values['dry-run']) refuseWithoutRights('init', values.config);
     return await aloneAtSetup(values, () => (values.undo ? undoInit(values) : init(values)));
   } catch (error) {
     if (!(error instanceof Unplannable || error instanceof TakenBack || error instanceof HalfDone))

@@ -2,7 +2,16 @@
  * Files that the command line names are those of the user who types it. Root opens them before it goes on as another user, who may not even
  * enter the directory, and could not open a pipe of root's (`/dev/stdin`, `<(…)`) again.
  */
-import { closeSync, constants, createReadStream, fchmodSync, fstatSync, openSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fchmodSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  rmSync,
+} from 'node:fs';
 import { BodyTooLarge, readBody } from '#common/bounded-body.ts';
 import { ConfigError } from '#common/config-error.ts';
 
@@ -39,8 +48,12 @@ let madeForKey: { file: string; fd: number } | undefined;
 
 /** Whoever was refused before there was a key leaves no file. */
 export function removeEmptyOut(): void {
-  if (madeForKey === undefined || fstatSync(madeForKey.fd).size > 0) return;
-  rmSync(madeForKey.file, { force: true });
+  if (madeForKey === undefined) return;
+  const made = fstatSync(madeForKey.fd);
+  const there = lstatSync(madeForKey.file, { throwIfNoEntry: false });
+  // In a directory of somebody else, its name may be another file's by now.
+  const isSame = there !== undefined && there.ino === made.ino && there.dev === made.dev;
+  if (made.size === 0 && isSame) rmSync(madeForKey.file);
 }
 
 /**

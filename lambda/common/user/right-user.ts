@@ -87,12 +87,16 @@ export async function continueAs(
   // What root alone does, it has done.
   const isFix = args.includes('--fix');
   const rest = args.filter((word) => !(isFix && ['--fix', '--dry-run'].includes(word)));
-  let status = 1;
+  let status: number;
   try {
     status = startAgainAs(account, place.groups ?? [], { args: rest, env, files });
-  } finally {
+  } catch (error) {
+    // Without setpriv(1), as in the container image, Node changes the user, and nobody is left who could clear up.
+    if (afterwards !== undefined && become(account, place.groups ?? [], env)) return;
     afterwards?.();
+    throw error;
   }
+  afterwards?.();
   process.exit(status);
 }
 

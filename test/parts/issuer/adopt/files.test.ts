@@ -160,7 +160,10 @@ test('nothing that HAProxy serves can be adopted: each file is named with what t
 
   assert.equal(status, 1, stdout);
   assert.match(stdout, /not \S+Site\.pem: its name is none that the agent writes/);
-  assert.match(stdout, /not \S+bare\.pem: the intermediate certificate is missing: .*: put the intermediates/);
+  assert.match(
+    stdout,
+    /not \S+bare\.pem: the intermediate certificate is missing: .*: put the intermediates/,
+  );
   assert.match(stdout, /not \S+site\.crt: its name does not end with \.pem.*rename it to site\.pem/);
   assert.match(stderr, /none that can be adopted: each line above says what to do; nothing was changed/);
   assert.deepEqual(snapshot(), old);

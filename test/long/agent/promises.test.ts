@@ -9,7 +9,7 @@ import { haproxyVersions } from '../../support/parts/haproxy.ts';
 import { shareOf } from '../../support/turn.ts';
 
 const seed = Number(process.env['PEMFLEET_SEED'] ?? randomInt(1_000_000));
-const versions = shareOf(haproxyVersions, 2);
+const versions = shareOf(haproxyVersions, 4);
 /** Of both ways together: 18 on each version. */
 const KILLS = 9;
 

@@ -14,7 +14,7 @@ const RENEWED = 1_000;
 const set = await stampSet(COUNT);
 const everyTenth = Array.from({ length: RENEWED }, (_, index) => (index * COUNT) / RENEWED);
 
-for (const version of shareOf(haproxyVersions, 2)) {
+for (const version of shareOf(haproxyVersions, 4)) {
   test(`${version}: a reload in the middle of 1,000 renewals among 10,000 certificates: nothing is lost`, async (t) => {
     const { stage, wanted, renew, stop } = await makeMany(version, set);
     let agent: Resident | undefined;

@@ -12,7 +12,7 @@ import { shareOf } from '../../support/turn.ts';
 const COUNT = 1_000;
 const set = await stampSet(COUNT);
 
-for (const version of shareOf(haproxyVersions, 2)) {
+for (const version of shareOf(haproxyVersions, 4)) {
   test(`${version}: 1,000 renewals under load: no failed request, no closed connection, all proved`, async (t) => {
     const { stage, wanted, renew, stop } = await makeMany(version, set);
     let agent: Resident | undefined;

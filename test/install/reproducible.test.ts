@@ -16,7 +16,7 @@ const SOURCES = [
   ...['agent', 'cdk', 'docs', 'lambda', 'test/support/debian'],
   ...['build-release.ts', 'package.json', 'package-lock.json'],
 ];
-const TEXTS = ['CHANGELOG.md', 'LICENSE', 'tsconfig.json'];
+const TEXTS = ['CHANGELOG.md', 'LICENSE', 'SECURITY.md', 'tsconfig.json'];
 
 test('another build elsewhere, with another umask, zone and language, has the same bytes; a tampered runtime beside it changes none', async (t) => {
   const place = makeTempDir();

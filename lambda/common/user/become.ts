@@ -1,5 +1,6 @@
 /** Gives up root for good: groups, group, user, in this order, and no way back. */
 import { spawnSync } from 'node:child_process';
+import { isSea } from 'node:sea';
 import { type Account, groupsWith } from './accounts.ts';
 import { WrongUser } from './wrong-user.ts';
 
@@ -60,7 +61,9 @@ export function startAgainAs(
   const own = name === undefined ? [] : groupsWith(name);
   const groups = [...new Set([gid, ...own, ...extraGroups])].filter((group) => group !== 0 || gid === 0);
   const user = ['--reuid', String(uid), '--regid', String(gid), '--groups', groups.join(',')];
-  const program = [process.execPath, ...process.execArgv, process.argv[1] ?? '', ...args];
+  // A single executable is its own script, and has no flags of Node.
+  const script = isSea() ? [] : [...process.execArgv, process.argv[1] ?? ''];
+  const program = [process.execPath, ...script, ...args];
   giveHome(account, env);
   const words = [...user, '--pdeathsig', 'TERM', '--', ...program];
   const { error, status } = spawnSync('setpriv', words, {

@@ -57,9 +57,11 @@ export async function endSuperseded(pass: Pass, fleets: Source): Promise<Unconfi
 }
 
 async function endInFleet(pass: Pass, source: Source, read: ReadManifest): Promise<UnconfiguredOutcome[]> {
-  const fleet = new FleetProofs(pass, read, source.trusted, (one) => isGoing(source, one));
+  const unconfigured = unconfiguredIn(pass.config.certificates, read.manifest);
+  const lasting = unconfigured.filter((one) => !isGoing(source, one));
+  const fleet = new FleetProofs(pass, read, source.trusted, lasting);
   const outcomes: UnconfiguredOutcome[] = [];
-  for (const certificate of unconfiguredIn(pass.config.certificates, read.manifest)) {
+  for (const certificate of unconfigured) {
     outcomes.push(await judge(pass, source, fleet, certificate));
   }
   return inParallel(
@@ -144,17 +146,17 @@ export class FleetProofs {
   readonly #lasting: readonly UnconfiguredCertificate[];
   #hosts: Promise<FleetHosts> | undefined;
 
-  /** @param isGoing of those that nobody configures: they take no place of another one */
+  /** @param lasting not configured, and may take the place of another one; of interest to `decide` alone */
   constructor(
     pass: Pass,
     read: ReadManifest,
     trusted: TrustedCertificates,
-    isGoing: (one: UnconfiguredCertificate) => boolean = () => false,
+    lasting: readonly UnconfiguredCertificate[] = [],
   ) {
     this.#pass = pass;
     this.#trusted = trusted;
     this.#read = read;
-    this.#lasting = unconfiguredIn(pass.config.certificates, read.manifest).filter((one) => !isGoing(one));
+    this.#lasting = lasting;
   }
 
   /** @throws BucketError, ContractError, PemRejected */

@@ -106,9 +106,8 @@ function isValid({ pems }: ManifestEntry, now: Date): boolean {
   return pems.every(({ notBefore, notAfter }) => now >= new Date(notBefore) && now < new Date(notAfter));
 }
 
-function isServedBy(name: string, { identifiers, haproxy }: Successor, entry: ManifestEntry): boolean {
-  const isHeld = [identifiers, entry.identifiers].every((held) => held.some((one) => coversName(one, name)));
-  return isHeld && isListed(name, haproxy?.sniFilters ?? []);
+function isServedBy(name: string, spec: Successor, { identifiers }: ManifestEntry): boolean {
+  return hasListed(name, spec) && identifiers.some((one) => coversName(one, name));
 }
 
 /** Whether HAProxy takes it for this name. */

@@ -51,7 +51,7 @@ export function removeEmptyOut(): void {
   if (madeForKey === undefined) return;
   const made = fstatSync(madeForKey.fd);
   const there = lstatSync(madeForKey.file, { throwIfNoEntry: false });
-  // In a directory of somebody else, its name may be another file's by now.
+  // In another user's directory, its name may be another file's by now.
   const isSame = there !== undefined && there.ino === made.ino && there.dev === made.dev;
   if (made.size === 0 && isSame) rmSync(madeForKey.file);
 }
